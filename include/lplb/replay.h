@@ -1,0 +1,38 @@
+#pragma once
+
+// Replay: what a strategy would have done on a recorded trace. At every refresh the placement is computed from the last
+// `window` steps alone, then judged on the steps that follow.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lplb/replay_result.h"
+#include "lplb/trace.h"
+
+namespace lplb {
+
+struct ReplayArgs {
+  int num_ranks = 8;
+  int num_nodes = 1;
+  int num_redundant = 2;                // redundant slots a rank
+  int window = 8;                       // steps that a placement is computed from
+  int refresh = 8;                      // steps that it is used for
+  int num_groups = 1;                   // expert groups, for EPLB
+  std::vector<std::string> strategies;  // empty = all of replay_strategies()
+  std::vector<int> layers;              // empty = all
+  std::uint64_t seed = 0;               // of "uniform"
+  int num_threads = 0;                  // 0 = one per core; results but times do not depend on it
+  /// Called from one thread at a time with (done, total) units of work; may be empty.
+  std::function<void(std::int64_t, std::int64_t)> progress;
+};
+
+/// "none", "eplb", "eplb+split", "cube", "hypercube", "torus", "ring", "uniform".
+std::vector<std::string> replay_strategies();
+
+/// Throws InvalidArgument on an unknown strategy, a layer outside the trace, experts that do not divide over the ranks,
+/// a window longer than the trace. A strategy that cannot apply to this shape is marked as skipped with the reason.
+ReplayResult replay(const Trace& trace, const ReplayArgs& args);
+
+}  // namespace lplb
