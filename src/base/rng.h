@@ -24,7 +24,7 @@ class Rng {
   std::uint64_t next() { return mix64(state_ += 0x9e3779b97f4a7c15ULL); }
   /// Uniform in [0, bound), bound > 0; the bias is below bound / 2^64.
   std::uint64_t below(std::uint64_t bound) {
-    return static_cast<std::uint64_t>((static_cast<unsigned __int128>(next()) * bound) >> 64);
+    return static_cast<std::uint64_t>((__extension__ static_cast<unsigned __int128>(next()) * bound) >> 64);
   }
   /// Uniform in [0, 1) with 53 bits.
   double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
