@@ -3,7 +3,6 @@
 // The whole per-batch path on one rank: set a placement, give counts or topk_idx, get the plan and physical ids.
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -26,7 +25,8 @@ class Planner {
  public:
   explicit Planner(Placement placement);
 
-  /// Replaces the placement; the live mask is kept when the number of ranks is the same, else cleared.
+  /// Replaces the placement and forgets the last plan. Live mask and base loads are kept when the number of ranks is
+  /// the same, else cleared. Throws InvalidArgument that names an expert without a live copy (nothing changes then).
   void set_placement(Placement placement);
   /// `live` [G]; empty = all live. Throws InvalidArgument that names an expert without a live copy (nothing changes
   /// then).
@@ -50,6 +50,8 @@ class Planner {
  private:
   template <class Id>
   std::vector<Id> run_ids(std::span<const Id> topk_idx);
+  void forget_plan();
+  void count_status();
 
   Placement placement_;
   std::vector<std::uint8_t> live_;
