@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lplb/placement.h"
 #include "lplb/types.h"
 
 namespace lplb {
@@ -80,8 +81,11 @@ struct TopologyPlacementArgs {
 /// by load, the heaviest copied along the topology; several experts per edge when there are more redundant slots than
 /// columns. `workload` [E] is the history; empty keeps the identity order. Every expert has one or two copies.
 /// O(E log E). Deterministic. Throws InvalidArgument.
-class Placement;
 Placement place_along_topology(const Topology& topology, const TopologyPlacementArgs& args,
                                std::span<const std::int64_t> workload);
+
+/// LPLB's log2phy [E, 2] of such a placement: the original first (among the first num_local slots of its rank), then
+/// the copy, -1 without one.
+std::vector<std::int32_t> original_first_log2phy(const Placement& placement, int num_local);
 
 }  // namespace lplb
