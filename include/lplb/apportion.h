@@ -5,19 +5,12 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "lplb/placement.h"
+#include "lplb/source_table.h"
 #include "lplb/types.h"
 
 namespace lplb {
-
-/// Tokens that one source rank sends to each physical expert.
-struct SourceTable {
-  int source_rank = 0;
-  bool proportional = false;   // made from the source's own counts and the shares of the quotas
-  std::vector<Tokens> tokens;  // [P]
-};
 
 /// The whole table. `counts` [S, E] per source rank (S = num_ranks), `quota` [P] with the same total per expert;
 /// `tokens` [S, P] is overwritten. Row sums per expert are the counts, column sums the quotas, exactly.

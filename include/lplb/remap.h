@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <span>
 
-#include "lplb/apportion.h"
 #include "lplb/placement.h"
+#include "lplb/source_table.h"
 #include "lplb/types.h"
 
 namespace lplb {
