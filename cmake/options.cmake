@@ -1,11 +1,30 @@
-# Warnings, sanitizers and coverage, for every target of the project and for none of its users.
+# Language level and build defaults, then warnings, sanitizers and coverage for every target of the project and for none
+# of its users.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+# A library must not choose the build type, compiler cache or compilation database of the project that embeds it.
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+  endif()
+  find_program(LPLB_CCACHE ccache)
+  if(LPLB_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${LPLB_CCACHE})
+  endif()
+endif()
+
 add_library(lplb_options INTERFACE)
 target_compile_options(lplb_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
 if(LPLB_WERROR)
   target_compile_options(lplb_options INTERFACE -Werror)
 endif()
 if(LPLB_SANITIZE)
-  target_compile_options(lplb_options INTERFACE -fsanitize=${LPLB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_compile_options(lplb_options INTERFACE
+    -fsanitize=${LPLB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(lplb_options INTERFACE -fsanitize=${LPLB_SANITIZE})
 endif()
 if(LPLB_COVERAGE)
