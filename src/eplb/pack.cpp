@@ -132,16 +132,13 @@ bool pack_singles(int num_packs, std::span<std::int32_t> pack_index, std::span<s
 }  // namespace
 
 std::span<const std::int32_t> DescendingOrder::sort(std::span<const float> weight) {
-  // Bits of non-negative floats order like the floats; inverted in the high half they sort descending, and the index in
-  // the low half keeps equal weights in order. Adding 0 turns -0 into 0.
-  keys_.resize(weight.size());
+  items_.resize(weight.size());
   for (std::size_t i = 0; i < weight.size(); ++i) {
-    const std::uint32_t bits = ~std::bit_cast<std::uint32_t>(weight[i] + 0.0F);
-    keys_[i] = (static_cast<std::uint64_t>(bits) << 32) | i;
+    items_[i] = {.weight = weight[i], .index = static_cast<std::int32_t>(i)};
   }
-  std::ranges::sort(keys_);
+  std::sort(items_.begin(), items_.end(), [](const Item& a, const Item& b) { return a.weight > b.weight; });
   order_.resize(weight.size());
-  std::ranges::transform(keys_, order_.begin(), [](std::uint64_t key) { return static_cast<std::int32_t>(key); });
+  std::ranges::transform(items_, order_.begin(), &Item::index);
   return order_;
 }
 

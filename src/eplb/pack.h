@@ -8,13 +8,18 @@
 
 namespace lplb::eplb {
 
-/// Indices of `weight` from heaviest to lightest; equal weights keep their order. Weights must be finite and >= 0.
+/// Indices of `weight` from heaviest to lightest. Equal weights come in the order in which libstdc++'s std::sort leaves
+/// them, which is what the reference shows (PyTorch 1.13 on the CPU): copies of one expert weigh the same.
 class DescendingOrder {
  public:
   std::span<const std::int32_t> sort(std::span<const float> weight);
 
  private:
-  std::vector<std::uint64_t> keys_;
+  struct Item {
+    float weight;
+    std::int32_t index;
+  };
+  std::vector<Item> items_;
   std::vector<std::int32_t> order_;
 };
 

@@ -30,8 +30,11 @@ void check_args(const Topology& topology, const TopologyPlacementArgs& args, std
   check(negative == workload.end(), kName, "workload[", negative - workload.begin(), "] must not be negative");
 }
 
-/// Experts rank by rank [E]: identity without a history, else EPLB without copies, each rank's heaviest first.
-std::vector<std::int32_t> order_experts(const TopologyPlacementArgs& args, std::span<const std::int64_t> workload) {
+/// Experts rank by rank [E]: identity without a history, else EPLB without copies (as many expert groups as EP groups,
+/// so that an expert stays in its EP group where that and the nodes allow the hierarchical policy), each rank's
+/// heaviest first.
+std::vector<std::int32_t> order_experts(const TopologyPlacementArgs& args, int group_size,
+                                        std::span<const std::int64_t> workload) {
   std::vector<std::int32_t> order(args.num_logical);
   std::iota(order.begin(), order.end(), 0);
   if (workload.empty()) {
@@ -40,8 +43,8 @@ std::vector<std::int32_t> order_experts(const TopologyPlacementArgs& args, std::
   const std::vector<float> weight(workload.begin(), workload.end());
   order = rebalance_experts(weight, {.num_logical = args.num_logical,
                                      .num_replicas = args.num_logical,
-                                     .num_groups = 1,
-                                     .num_nodes = 1,
+                                     .num_groups = args.num_ranks / group_size,
+                                     .num_nodes = std::max(1, args.num_ranks / args.ranks_per_node),
                                      .num_gpus = args.num_ranks})
               .phy2log;
   const int num_local = args.num_logical / args.num_ranks;
@@ -57,7 +60,7 @@ std::vector<std::int32_t> order_experts(const TopologyPlacementArgs& args, std::
 Placement place_along_topology(const Topology& topology, const TopologyPlacementArgs& args,
                                std::span<const std::int64_t> workload) {
   check_args(topology, args, workload);
-  const std::vector<std::int32_t> order = order_experts(args, workload);
+  const std::vector<std::int32_t> order = order_experts(args, topology.group_size(), workload);
   const int num_local = args.num_logical / args.num_ranks;
   const int num_copies = args.num_physical / args.num_ranks - num_local;
   std::vector<std::int32_t> phy2log;
