@@ -16,23 +16,25 @@ namespace lplb {
 struct ReplayArgs {
   int num_ranks = 8;
   int num_nodes = 1;
-  int num_redundant = 2;                // redundant slots a rank
-  int window = 8;                       // steps that a placement is computed from
-  int refresh = 8;                      // steps that it is used for
-  int num_groups = 1;                   // expert groups, for EPLB
-  std::vector<std::string> strategies;  // empty = all of replay_strategies()
-  std::vector<int> layers;              // empty = all
-  std::uint64_t seed = 0;               // of "uniform"
-  int num_threads = 0;                  // 0 = one per core; results but times do not depend on it
+  int num_redundant = 2;                     // redundant slots a rank
+  int window = 8;                            // steps that a placement is computed from
+  int refresh = 8;                           // steps that it is used for
+  int num_groups = 1;                        // expert groups, for EPLB
+  std::vector<std::string> strategies = {};  // empty = all of replay_strategies()
+  std::vector<int> layers = {};              // empty = all
+  std::uint64_t seed = 0;                    // of "uniform"
+  int num_threads = 0;                       // 0 = one per core; results but times do not depend on it
   /// Called from one thread at a time with (done, total) units of work; may be empty.
-  std::function<void(std::int64_t, std::int64_t)> progress;
+  std::function<void(std::int64_t, std::int64_t)> progress = {};
 };
 
 /// "none", "eplb", "eplb+split", "cube", "hypercube", "torus", "ring", "uniform".
 std::vector<std::string> replay_strategies();
 
-/// Throws InvalidArgument on an unknown strategy, a layer outside the trace, experts that do not divide over the ranks,
-/// a window longer than the trace. A strategy that cannot apply to this shape is marked as skipped with the reason.
+/// Judges each strategy on the steps window..num_steps-1. Besides replay_strategies(), "eplb-distinct",
+/// "eplb-distinct+split" and topologies like "torus:8x4" are strategies. A strategy that cannot apply to this shape is
+/// marked as skipped with the reason. Deterministic but for times.
+/// Throws InvalidArgument on an unknown strategy, a layer outside the trace, a window that leaves no step to judge.
 ReplayResult replay(const Trace& trace, const ReplayArgs& args);
 
 }  // namespace lplb
