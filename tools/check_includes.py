@@ -18,10 +18,10 @@ TOP = ["cli", "python", "benchmarks", "examples"]
 
 PUBLIC_HEADERS = {
     "base": ["error", "types"],
-    "model": ["placement", "plan", "replay_result", "source_table", "topology"],
+    "model": ["certificate", "placement", "plan", "replay_result", "source_table", "topology"],
     "count": ["count"],
     "exchange": ["exchange"],
-    "solve": ["solve", "certificate"],
+    "solve": ["solve"],
     "apportion": ["apportion"],
     "remap": ["remap"],
     "eplb": ["eplb"],
