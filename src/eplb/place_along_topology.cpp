@@ -79,11 +79,16 @@ Placement place_along_topology(const Topology& topology, const TopologyPlacement
 }
 
 std::vector<std::int32_t> original_first_log2phy(const Placement& placement, int num_local) {
+  check(num_local >= 1 && num_local <= placement.slots_per_rank(), "[original_first_log2phy] num_local (", num_local,
+        ") must be in 1..slots_per_rank (", placement.slots_per_rank(), ")");
   std::vector<std::int32_t> result(static_cast<std::size_t>(placement.num_logical()) * 2, kNone);
   for (int expert = 0; expert < placement.num_logical(); ++expert) {
     for (const std::int32_t slot : placement.replicas(expert)) {
       const bool is_original = slot % placement.slots_per_rank() < num_local;
-      result[static_cast<std::size_t>(expert) * 2 + (is_original ? 0 : 1)] = slot;
+      std::int32_t& entry = result[static_cast<std::size_t>(expert) * 2 + (is_original ? 0 : 1)];
+      check(entry == kNone, "[original_first_log2phy] expert ", expert, " has two ",
+            is_original ? "originals" : "redundant copies", ", in slots ", entry, " and ", slot);
+      entry = slot;
     }
   }
   return result;

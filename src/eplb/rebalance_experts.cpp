@@ -15,6 +15,9 @@
 namespace lplb {
 namespace {
 
+/// 1 GiB of log2phy. All-zero loads give one expert all the copies, so that X can be as large as P - E + 1.
+constexpr std::size_t kMaxLog2phyEntries = std::size_t{1} << 28;
+
 void check_weight(const char* function, std::span<const float> weight, int num_layers, int num_items) {
   check(num_layers >= 1, "[", function, "] num_layers (", num_layers, ") must be at least 1");
   check(num_items >= 1 && num_items <= kMaxPhysical, "[", function, "] weight has ", num_items,
@@ -89,7 +92,7 @@ class LayerBalancer {
       const auto members = weight.subspan(static_cast<std::size_t>(group) * group_size, group_size);
       group_weight_[group] = std::accumulate(members.begin(), members.end(), 0.0F);
     }
-    eplb::pack_layer(group_weight_, num_nodes_, buffers_, group_node_, group_rank_);
+    packer_.pack(group_weight_, num_nodes_, group_node_, group_rank_);
     const int groups_per_node = num_groups_ / num_nodes_;
     for (int group = 0; group < num_groups_; ++group) {
       const int first = (group_node_[group] * groups_per_node + group_rank_[group]) * group_size;
@@ -104,16 +107,17 @@ class LayerBalancer {
         std::span(node2log_).subspan(static_cast<std::size_t>(node) * logical_per_node_, logical_per_node_);
     std::ranges::transform(experts, node_weight_.begin(), [&](std::int32_t e) { return weight[e]; });
     const int max_copies = args_.distinct ? gpus_per_node : std::numeric_limits<int>::max();
-    eplb::replicate_layer(node_weight_, max_copies, phy2local_, copy_, local_count_, load_per_copy_);
+    replicator_.replicate(node_weight_, max_copies, phy2local_, copy_, local_count_);
     for (int i = 0; i < physical_per_node_; ++i) {
       phy_weight_[i] = node_weight_[phy2local_[i]] / static_cast<float>(local_count_[phy2local_[i]]);
     }
-    if (args_.distinct) {
-      eplb::pack_layer_distinct(phy_weight_, phy2local_, gpus_per_node, buffers_, pack_, rank_in_pack_);
-    } else {
-      eplb::pack_layer(phy_weight_, gpus_per_node, buffers_, pack_, rank_in_pack_);
-    }
     const int slots_per_gpu = args_.num_replicas / args_.num_gpus;
+    // With one slot a GPU no copies can share a GPU, with one GPU all must.
+    if (args_.distinct && gpus_per_node > 1 && slots_per_gpu > 1) {
+      distinct_packer_.pack(phy_weight_, phy2local_, logical_per_node_, gpus_per_node, pack_, rank_in_pack_);
+    } else {
+      packer_.pack(phy_weight_, gpus_per_node, pack_, rank_in_pack_);
+    }
     for (int i = 0; i < physical_per_node_; ++i) {
       const int slot = node * physical_per_node_ + pack_[i] * slots_per_gpu + rank_in_pack_[i];
       phy2log[slot] = experts[phy2local_[i]];
@@ -129,7 +133,9 @@ class LayerBalancer {
   int num_nodes_;
   int logical_per_node_;
   int physical_per_node_;
-  eplb::PackingBuffers buffers_;
+  eplb::Packer packer_;
+  eplb::DistinctPacker distinct_packer_;
+  eplb::Replicator replicator_;
   std::vector<float> group_weight_;         // [num_groups]
   std::vector<std::int32_t> group_node_;    // [num_groups]
   std::vector<std::int32_t> group_rank_;    // [num_groups] place among the groups of its node
@@ -141,8 +147,25 @@ class LayerBalancer {
   std::vector<float> phy_weight_;           // [slots of a node]
   std::vector<std::int32_t> pack_;          // [slots of a node] GPU within the node
   std::vector<std::int32_t> rank_in_pack_;  // [slots of a node]
-  std::vector<float> load_per_copy_;        // [experts of a node]
 };
+
+/// log2phy from phy2log and `copy` [L, P]: which copy of its expert a slot holds.
+void fill_log2phy(std::span<const std::int32_t> copy, EplbResult& result) {
+  result.max_replicas = std::ranges::max(result.logcnt);
+  const std::size_t max_replicas = result.max_replicas;
+  const std::size_t num_entries = result.logcnt.size() * max_replicas;
+  check(num_entries <= kMaxLog2phyEntries, "[rebalance_experts] log2phy would have ", result.num_layers, " x ",
+        result.num_logical, " x ", max_replicas, " entries; it must have at most ", kMaxLog2phyEntries);
+  result.log2phy.assign(num_entries, kNone);
+  for (int layer = 0; layer < result.num_layers; ++layer) {
+    const std::size_t first_slot = static_cast<std::size_t>(layer) * result.num_physical;
+    const std::size_t first_expert = static_cast<std::size_t>(layer) * result.num_logical;
+    for (std::int32_t slot = 0; slot < result.num_physical; ++slot) {
+      const std::size_t expert = first_expert + result.phy2log[first_slot + slot];
+      result.log2phy[expert * max_replicas + copy[first_slot + slot]] = slot;
+    }
+  }
+}
 
 }  // namespace
 
@@ -167,12 +190,7 @@ EplbResult rebalance_experts(std::span<const float> weight, const EplbArgs& args
                               std::span(copy).subspan(first, num_physical),
                               std::span(result.logcnt).subspan(layer * num_logical, num_logical));
   });
-  result.max_replicas = std::ranges::max(result.logcnt);
-  result.log2phy.assign(result.logcnt.size() * result.max_replicas, kNone);
-  for (std::size_t i = 0; i < result.phy2log.size(); ++i) {
-    const std::size_t expert = i / num_physical * num_logical + result.phy2log[i];
-    result.log2phy[expert * result.max_replicas + copy[i]] = static_cast<std::int32_t>(i % num_physical);
-  }
+  fill_log2phy(copy, result);
   return result;
 }
 
@@ -182,12 +200,11 @@ PackingResult balanced_packing(std::span<const float> weight, int num_layers, in
         ") must divide the number of items (", num_items, ")");
   PackingResult result{.pack_index = std::vector<std::int32_t>(weight.size()),
                        .rank_in_pack = std::vector<std::int32_t>(weight.size())};
-  eplb::PackingBuffers buffers;
+  eplb::Packer packer;
   const std::size_t n = num_items;
   for (int layer = 0; layer < num_layers; ++layer) {
-    eplb::pack_layer(weight.subspan(layer * n, n), num_packs, buffers,
-                     std::span(result.pack_index).subspan(layer * n, n),
-                     std::span(result.rank_in_pack).subspan(layer * n, n));
+    packer.pack(weight.subspan(layer * n, n), num_packs, std::span(result.pack_index).subspan(layer * n, n),
+                std::span(result.rank_in_pack).subspan(layer * n, n));
   }
   return result;
 }
@@ -201,11 +218,11 @@ ReplicationResult replicate_experts(std::span<const float> weight, int num_layer
   ReplicationResult result{.phy2log = std::vector<std::int32_t>(num_layers * p),
                            .rank = std::vector<std::int32_t>(num_layers * p),
                            .logcnt = std::vector<std::int32_t>(num_layers * e)};
-  std::vector<float> load_per_copy;
+  eplb::Replicator replicator;
   for (int layer = 0; layer < num_layers; ++layer) {
-    eplb::replicate_layer(weight.subspan(layer * e, e), std::numeric_limits<int>::max(),
-                          std::span(result.phy2log).subspan(layer * p, p), std::span(result.rank).subspan(layer * p, p),
-                          std::span(result.logcnt).subspan(layer * e, e), load_per_copy);
+    replicator.replicate(weight.subspan(layer * e, e), std::numeric_limits<int>::max(),
+                         std::span(result.phy2log).subspan(layer * p, p), std::span(result.rank).subspan(layer * p, p),
+                         std::span(result.logcnt).subspan(layer * e, e));
   }
   return result;
 }

@@ -1,8 +1,11 @@
-// Which topology for which deployment. The rule prefers, in this order: all ranks connected (load can flow from any
-// rank to any other), few hops (phase 1 of the split converges quickly), copies inside a node where tokens travel
-// cheaply.
+// Which topology for which deployment: every one that fits is measured, and the first of these criteria that differs
+// decides. (1) Diameter: load flows from rank to rank along the edges, and each hop needs an expert that is hot enough
+// to carry it. (2) Edges that cross nodes: their copies are filled, and their tokens travel, over the slow links.
+// All candidates are connected, so that any rank's overload can reach any other rank.
 
 #include <algorithm>
+#include <bit>
+#include <tuple>
 
 #include "base/check.h"
 #include "lplb/topology.h"
@@ -10,30 +13,42 @@
 namespace lplb {
 namespace {
 
-/// "every rank trades with 4 others, the farthest is 3 hops away, 16 of 64 copies come from another node".
-std::string describe(const Topology& topology, int ranks_per_node) {
-  const int degree = std::ranges::max(topology.degrees());
-  return concat("every rank trades with ", degree, degree == 1 ? " other" : " others", ", the farthest is ",
-                topology.diameter(), topology.diameter() == 1 ? " hop" : " hops", " away, ",
-                topology.num_cross_node_edges(ranks_per_node), " of ", topology.r2o().size(), " edges cross nodes");
+struct Candidate {
+  Topology topology;
+  int diameter;
+  int num_cross_node_edges;
+};
+
+/// Denser graphs come first: they win a tie.
+std::vector<Candidate> fitting_topologies(int num_ranks, int ranks_per_node, int num_redundants) {
+  std::vector<Candidate> result;
+  const auto add = [&](Topology topology) {
+    if (topology.num_redundants() <= num_redundants) {
+      const int diameter = topology.diameter();
+      const int num_cross = topology.num_cross_node_edges(ranks_per_node);
+      result.push_back({.topology = std::move(topology), .diameter = diameter, .num_cross_node_edges = num_cross});
+    }
+  };
+  if (num_ranks == 8) {
+    add(Topology::cube());
+  }
+  if (num_ranks >= 16 && std::has_single_bit(static_cast<unsigned>(num_ranks))) {
+    add(Topology::hypercube(num_ranks));
+  }
+  for (int n = 2; n <= num_ranks / 2; ++n) {
+    if (num_ranks % n == 0) {
+      add(Topology::torus(num_ranks / n, n));
+    }
+  }
+  add(Topology::ring(num_ranks));
+  return result;
 }
 
-TopologyRecommendation recommend(Topology topology, int num_ranks, int ranks_per_node, const std::string& why) {
-  const int num_groups = num_ranks / topology.group_size();
-  std::string reason = concat(why, ": ", describe(topology, ranks_per_node));
-  if (num_groups > 1) {
-    reason += concat(" (in each of ", num_groups, " groups, which do not trade with one another)");
-  }
-  return {.topology = std::move(topology), .num_groups = num_groups, .reason = reason + "."};
-}
-
-/// The largest divisor of n that is at most its square root.
-int widest_divisor(int n) {
-  int best = 1;
-  for (int d = 2; d * d <= n; ++d) {
-    best = n % d == 0 ? d : best;
-  }
-  return best;
+std::string describe(const Candidate& candidate) {
+  const int degree = std::ranges::max(candidate.topology.degrees());
+  return concat(candidate.topology.name(), " (diameter ", candidate.diameter, ", ", degree,
+                degree == 1 ? " neighbour" : " neighbours", " a rank, ", candidate.num_cross_node_edges, " of ",
+                candidate.topology.r2o().size(), " edges across nodes)");
 }
 
 }  // namespace
@@ -44,29 +59,27 @@ TopologyRecommendation recommend_topology(int num_ranks, int num_nodes, int num_
   check(num_nodes >= 1 && num_ranks % num_nodes == 0, kName, "num_nodes (", num_nodes, ") must divide num_ranks (",
         num_ranks, ")");
   check(num_redundants >= 1, kName, "num_redundants (", num_redundants, ") must be at least 1");
-  const int ranks_per_node = num_ranks / num_nodes;
-  if (num_redundants == 1) {
-    return recommend(Topology::ring(num_ranks), num_ranks, ranks_per_node,
-                     "one redundant slot a rank allows a ring, which joins all ranks");
+  std::vector<Candidate> candidates = fitting_topologies(num_ranks, num_ranks / num_nodes, num_redundants);
+  std::ranges::stable_sort(candidates, {}, [](const Candidate& candidate) {
+    return std::tuple(candidate.diameter, candidate.num_cross_node_edges);
+  });
+  Candidate& best = candidates.front();
+  const char* slots = num_redundants == 1 ? " redundant slot" : " redundant slots";
+  std::string reason = describe(best);
+  if (candidates.size() == 1) {
+    reason += concat(" is the one that fits ", num_ranks, " ranks with ", num_redundants, slots, " a rank.");
+  } else {
+    reason +=
+        concat(" has the shortest paths, then the fewest edges across nodes, of the ", candidates.size(), " that fit ",
+               num_ranks, " ranks with ", num_redundants, slots, " a rank; next is ", describe(candidates[1]), ".");
   }
-  if (num_ranks == 8) {
-    return recommend(Topology::cube(), num_ranks, ranks_per_node,
-                     "eight ranks fit a cube with diagonals, the densest graph of two copies a rank");
+  if (num_redundants > best.topology.num_redundants()) {
+    reason +=
+        concat(" With ", best.topology.num_redundants(), best.topology.num_redundants() == 1 ? " edge" : " edges",
+               " a rank, an edge carries up to ",
+               (num_redundants + best.topology.num_redundants() - 1) / best.topology.num_redundants(), " experts.");
   }
-  if (num_ranks == 16) {
-    return recommend(Topology::hypercube(16), num_ranks, ranks_per_node,
-                     "sixteen ranks with two copies each fit a hypercube");
-  }
-  if (num_nodes >= 2 && ranks_per_node >= 2) {
-    return recommend(Topology::torus(num_nodes, ranks_per_node), num_ranks, ranks_per_node,
-                     "a torus with one ring inside each node and one across nodes joins all ranks");
-  }
-  if (const int n = widest_divisor(num_ranks); n >= 2) {
-    return recommend(Topology::torus(num_ranks / n, n), num_ranks, ranks_per_node,
-                     "a torus as square as the number of ranks allows joins all ranks in few hops");
-  }
-  return recommend(Topology::ring(num_ranks), num_ranks, ranks_per_node,
-                   "a prime number of ranks allows only a ring, whose edges take several experts each");
+  return {.topology = std::move(best.topology), .num_groups = 1, .reason = std::move(reason)};
 }
 
 }  // namespace lplb

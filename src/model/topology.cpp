@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 #include <utility>
 
 #include "base/check.h"
@@ -31,20 +30,38 @@ int parse_number(std::string_view text) {
   return error == std::errc() && end == text.data() + text.size() ? value : -1;
 }
 
-/// Distance of every rank from `start` in edges; -1 = not reached.
-std::vector<int> distances_from(const Topology& topology, int start) {
-  std::vector<int> distance(topology.group_size(), -1);
+/// Neighbours of every rank, ascending, without repeats.
+std::vector<std::vector<std::int32_t>> adjacency(const Topology& topology) {
+  std::vector<std::vector<std::int32_t>> neighbours(topology.group_size());
+  for (int rank = 0; rank < topology.group_size(); ++rank) {
+    for (int column = 0; column < topology.num_redundants(); ++column) {
+      const std::int32_t source = topology.source(rank, column);
+      neighbours[rank].push_back(source);
+      neighbours[source].push_back(rank);
+    }
+  }
+  for (auto& list : neighbours) {
+    std::ranges::sort(list);
+    const auto repeats = std::ranges::unique(list);
+    list.erase(repeats.begin(), repeats.end());
+  }
+  return neighbours;
+}
+
+/// Largest distance of a rank from `start` in edges; -1 when some rank is not reached.
+int eccentricity(const std::vector<std::vector<std::int32_t>>& neighbours, int start) {
+  std::vector<int> distance(neighbours.size(), -1);
   std::vector<std::int32_t> queue{start};
   distance[start] = 0;
   for (std::size_t head = 0; head < queue.size(); ++head) {
-    for (const std::int32_t next : topology.neighbours(queue[head])) {
+    for (const std::int32_t next : neighbours[queue[head]]) {
       if (distance[next] < 0) {
         distance[next] = distance[queue[head]] + 1;
         queue.push_back(next);
       }
     }
   }
-  return distance;
+  return queue.size() == neighbours.size() ? distance[queue.back()] : -1;
 }
 
 }  // namespace
@@ -53,23 +70,23 @@ Topology::Topology(std::vector<std::int32_t> r2o, int group_size, int num_redund
     : name_(std::move(name)), group_size_(group_size), num_redundants_(num_redundants), r2o_(std::move(r2o)) {}
 
 Topology Topology::from_r2o(std::vector<std::int32_t> r2o, int group_size, int num_redundants, std::string name) {
-  check(group_size >= 2 && group_size <= kMaxRanks, "[Topology] group_size (", group_size, ") must be in 2..",
+  check(group_size >= 2 && group_size <= kMaxRanks, "[Topology::from_r2o] group_size (", group_size, ") must be in 2..",
         kMaxRanks);
-  check(num_redundants >= 1 && num_redundants < kMaxPhysical, "[Topology] num_redundants (", num_redundants,
+  check(num_redundants >= 1 && num_redundants < kMaxPhysical, "[Topology::from_r2o] num_redundants (", num_redundants,
         ") must be at least 1");
-  check(r2o.size() == static_cast<std::size_t>(group_size) * num_redundants, "[Topology] r2o has ", r2o.size(),
-        " entries; it must be [", group_size, ", ", num_redundants, "]");
+  check(r2o.size() == static_cast<std::size_t>(group_size) * num_redundants, "[Topology::from_r2o] r2o has ",
+        r2o.size(), " entries; it must be [", group_size, ", ", num_redundants, "]");
   std::vector<int> copier(group_size);
   for (int column = 0; column < num_redundants; ++column) {
     std::ranges::fill(copier, -1);
     for (int rank = 0; rank < group_size; ++rank) {
       const std::int32_t source = r2o[static_cast<std::size_t>(rank) * num_redundants + column];
-      check(source >= 0 && source < group_size, "[Topology] r2o[", rank, "][", column, "] is ", source,
+      check(source >= 0 && source < group_size, "[Topology::from_r2o] r2o[", rank, "][", column, "] is ", source,
             "; it must be in 0..", group_size - 1);
-      check(source != rank, "[Topology] r2o[", rank, "][", column,
+      check(source != rank, "[Topology::from_r2o] r2o[", rank, "][", column,
             "] is the rank itself; a rank cannot copy from itself");
-      check(copier[source] < 0, "[Topology] column ", column, " of r2o names rank ", source, " twice (for ranks ",
-            copier[source], " and ", rank, "); each column must be a permutation");
+      check(copier[source] < 0, "[Topology::from_r2o] column ", column, " of r2o names rank ", source,
+            " twice (for ranks ", copier[source], " and ", rank, "); each column must be a permutation");
       copier[source] = rank;
     }
   }
@@ -114,15 +131,18 @@ Topology Topology::ring(int n) {
 }
 
 Topology Topology::parse(std::string_view text) {
-  const auto colon = text.find(':');
+  const auto colon = std::min(text.find(':'), text.size());
   const std::string_view kind = text.substr(0, colon);
-  const std::string_view size = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  const std::string_view size = text.substr(std::min(colon + 1, text.size()));
   const auto cross = size.find('x');
-  if (kind == "cube" && size.empty()) {
+  if (text == "cube") {
     return cube();
   }
-  if (kind == "hypercube" && (size.empty() || parse_number(size) > 0)) {
-    return hypercube(size.empty() ? 16 : parse_number(size));
+  if (text == "hypercube") {
+    return hypercube();
+  }
+  if (kind == "hypercube" && parse_number(size) > 0) {
+    return hypercube(parse_number(size));
   }
   if (kind == "ring" && parse_number(size) > 0) {
     return ring(parse_number(size));
@@ -154,34 +174,25 @@ Topology Topology::first_columns(int num_columns) const {
 
 std::vector<std::int32_t> Topology::neighbours(int rank) const {
   check(rank >= 0 && rank < group_size_, "[Topology::neighbours] rank (", rank, ") must be in 0..", group_size_ - 1);
-  std::set<std::int32_t> result;
-  for (int other = 0; other < group_size_; ++other) {
-    for (int column = 0; column < num_redundants_; ++column) {
-      if (other == rank) {
-        result.insert(source(rank, column));
-      } else if (source(other, column) == rank) {
-        result.insert(other);
-      }
-    }
-  }
-  return {result.begin(), result.end()};
+  return adjacency(*this)[rank];
 }
 
 std::vector<int> Topology::degrees() const {
   std::vector<int> result;
-  for (int rank = 0; rank < group_size_; ++rank) {
-    result.push_back(static_cast<int>(neighbours(rank).size()));
+  for (const auto& list : adjacency(*this)) {
+    result.push_back(static_cast<int>(list.size()));
   }
   return result;
 }
 
-bool Topology::connected() const { return std::ranges::min(distances_from(*this, 0)) >= 0; }
+bool Topology::connected() const { return eccentricity(adjacency(*this), 0) >= 0; }
 
 int Topology::diameter() const {
+  const auto neighbours_of = adjacency(*this);
   int diameter = 0;
   for (int rank = 0; rank < group_size_; ++rank) {
-    const auto [nearest, farthest] = std::ranges::minmax(distances_from(*this, rank));
-    if (nearest < 0) {
+    const int farthest = eccentricity(neighbours_of, rank);
+    if (farthest < 0) {
       return -1;
     }
     diameter = std::max(diameter, farthest);
