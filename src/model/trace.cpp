@@ -2,8 +2,8 @@
 
 #include "lplb/trace.h"
 
-#include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/check.h"
 
