@@ -27,7 +27,9 @@ void check_args(const Topology& topology, const TopologyPlacementArgs& args, std
   check(workload.empty() || static_cast<int>(workload.size()) == args.num_logical, kName, "workload has ",
         workload.size(), " entries; it must have none, or one for each of the ", args.num_logical, " experts");
   const auto negative = std::ranges::find_if(workload, [](std::int64_t w) { return w < 0; });
-  check(negative == workload.end(), kName, "workload[", negative - workload.begin(), "] must not be negative");
+  if (negative != workload.end()) {
+    check(false, kName, "workload[", negative - workload.begin(), "] (", *negative, ") must not be negative");
+  }
 }
 
 /// Experts rank by rank [E]: identity without a history, else EPLB without copies (as many expert groups as EP groups,

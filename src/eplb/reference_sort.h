@@ -10,6 +10,7 @@ namespace lplb::eplb {
 struct WeightedItem {
   float weight;
   std::int32_t index;
+  friend bool operator==(const WeightedItem&, const WeightedItem&) = default;
 };
 
 /// Sorts from heaviest to lightest. Equal weights, as copies of one expert have them, end in the order of EPLB's

@@ -67,17 +67,15 @@ TopologyRecommendation recommend_topology(int num_ranks, int num_nodes, int num_
   const char* slots = num_redundants == 1 ? " redundant slot" : " redundant slots";
   std::string reason = describe(best);
   if (candidates.size() == 1) {
-    reason += concat(" is the one that fits ", num_ranks, " ranks with ", num_redundants, slots, " a rank.");
+    reason += concat(" is the only topology that fits ", num_ranks, " ranks with ", num_redundants, slots, " a rank.");
   } else {
-    reason +=
-        concat(" has the shortest paths, then the fewest edges across nodes, of the ", candidates.size(), " that fit ",
-               num_ranks, " ranks with ", num_redundants, slots, " a rank; next is ", describe(candidates[1]), ".");
+    reason += concat(" has the shortest paths, then the fewest edges across nodes, of the ", candidates.size(),
+                     " topologies that fit ", num_ranks, " ranks with ", num_redundants, slots, " a rank; next is ",
+                     describe(candidates[1]), ".");
   }
-  if (num_redundants > best.topology.num_redundants()) {
-    reason +=
-        concat(" With ", best.topology.num_redundants(), best.topology.num_redundants() == 1 ? " edge" : " edges",
-               " a rank, an edge carries up to ",
-               (num_redundants + best.topology.num_redundants() - 1) / best.topology.num_redundants(), " experts.");
+  const int num_columns = best.topology.num_redundants();
+  if (num_redundants > num_columns) {
+    reason += concat(" An edge carries up to ", (num_redundants + num_columns - 1) / num_columns, " experts.");
   }
   return {.topology = std::move(best.topology), .num_groups = 1, .reason = std::move(reason)};
 }

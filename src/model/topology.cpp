@@ -73,7 +73,7 @@ Topology Topology::from_r2o(std::vector<std::int32_t> r2o, int group_size, int n
   check(group_size >= 2 && group_size <= kMaxRanks, "[Topology::from_r2o] group_size (", group_size, ") must be in 2..",
         kMaxRanks);
   check(num_redundants >= 1 && num_redundants < kMaxPhysical, "[Topology::from_r2o] num_redundants (", num_redundants,
-        ") must be at least 1");
+        ") must be in 1..", kMaxPhysical - 1);
   check(r2o.size() == static_cast<std::size_t>(group_size) * num_redundants, "[Topology::from_r2o] r2o has ",
         r2o.size(), " entries; it must be [", group_size, ", ", num_redundants, "]");
   std::vector<int> copier(group_size);
