@@ -40,6 +40,7 @@ void check_input(const SplitGraph::Impl& graph, std::span<const Tokens> counts, 
 }
 
 void resize(const SplitGraph::Impl& graph, SolveState& state, Plan& plan) {
+  state.fixed_load.resize(graph.num_ranks);
   state.load.resize(graph.num_ranks);
   state.amount.resize(graph.arc_rank.size());
   state.scratch.resize(graph.num_ranks);
@@ -60,7 +61,7 @@ void resize(const SplitGraph::Impl& graph, SolveState& state, Plan& plan) {
 /// `tokens` over the slots of a cell, evenly, the remainder to the lowest.
 void fill_cell(const SplitGraph::Impl& graph, Cell cell, Tokens tokens, std::span<Tokens> quota) {
   if (cell.count == 1) {
-    quota[graph.cell_slots[cell.begin]] = tokens;
+    quota[cell.slot] = tokens;
     return;
   }
   for (int i = 0; i < cell.count; ++i) {
@@ -71,11 +72,14 @@ void fill_cell(const SplitGraph::Impl& graph, Cell cell, Tokens tokens, std::spa
 void place_fixed_load(const SplitGraph::Impl& graph, std::span<const Tokens> counts, std::span<const Tokens> base_load,
                       SolveState& state, Plan& plan) {
   for (int rank = 0; rank < graph.num_ranks; ++rank) {
-    state.load[rank] = base_load.empty() || graph.live[rank] == 0 ? 0 : base_load[rank];
-  }
-  for (const SoloExpert& solo : graph.solo) {
-    state.load[solo.rank] += counts[solo.expert];
-    fill_cell(graph, solo.cell, counts[solo.expert], plan.quota);
+    Tokens load = base_load.empty() || graph.live[rank] == 0 ? 0 : base_load[rank];
+    for (std::int32_t i = graph.solo_begin[rank]; i < graph.solo_begin[rank + 1]; ++i) {
+      const SoloExpert& solo = graph.solo[i];
+      load += counts[solo.expert];
+      fill_cell(graph, solo.cell, counts[solo.expert], plan.quota);
+    }
+    state.fixed_load[rank] = load;
+    state.load[rank] = load;
   }
 }
 
@@ -96,20 +100,35 @@ void start_evenly(const SplitGraph::Impl& graph, std::span<const Tokens> counts,
   }
 }
 
-/// ceil(mean): the bound that the whole component proves.
+/// The first bound of a component: ceil(mean), which all its ranks prove together, or the largest load that cannot
+/// move, which its rank proves alone.
 void start_bound(const SplitGraph::Impl& graph, const Component& component, SolveState& state) {
+  const auto ranks = std::span(graph.component_ranks).subspan(component.first_rank, component.num_ranks);
   std::int64_t total = 0;
-  for (int i = 0; i < component.num_ranks; ++i) {
-    const std::int32_t rank = graph.component_ranks[component.first_rank + i];
+  std::int32_t fullest = ranks[0];
+  for (const std::int32_t rank : ranks) {
     state.in_bottleneck[rank] = 1;
     total += state.load[rank];
+    fullest = state.fixed_load[rank] > state.fixed_load[fullest] ? rank : fullest;
   }
   state.target = static_cast<Tokens>((total + component.num_ranks - 1) / component.num_ranks);
+  if (state.fixed_load[fullest] > state.target) {
+    state.target = state.fixed_load[fullest];
+    for (const std::int32_t rank : ranks) {
+      state.in_bottleneck[rank] = rank == fullest ? 1 : 0;
+    }
+  }
 }
 
 /// From classes to experts: experts in order fill the ranks in order, so that few experts are divided.
 void hand_down(const SplitGraph::Impl& graph, const ExpertClass& c, std::span<const Tokens> counts,
                const SolveState& state, Plan& plan) {
+  if (c.num_experts == 1) {
+    for (int i = 0; i < c.num_members; ++i) {
+      fill_cell(graph, graph.cells[c.first_cell + i], state.amount[c.first_arc + i], plan.quota);
+    }
+    return;
+  }
   int member = 0;
   Tokens room = state.amount[c.first_arc];
   for (int j = 0; j < c.num_experts; ++j) {
@@ -126,17 +145,16 @@ void hand_down(const SplitGraph::Impl& graph, const ExpertClass& c, std::span<co
   }
 }
 
-/// A sum of mixed words, so that the order of summation does not matter.
-std::uint64_t digest_of(const Plan& plan) {
+/// A sum of products with fixed random factors, so that the order of summation does not matter.
+std::uint64_t digest_of(const SplitGraph::Impl& graph, const Plan& plan) {
   std::uint64_t digest = 0;
-  const auto add = [&digest](std::uint64_t kind, std::span<const Tokens> values) {
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      digest += mix64((kind << 60) ^ (static_cast<std::uint64_t>(i) << 32) ^ static_cast<std::uint32_t>(values[i]));
-    }
-  };
-  add(1, plan.quota);
-  add(2, plan.rank_load);
-  return digest;
+  for (int p = 0; p < graph.num_physical; ++p) {
+    digest += graph.digest_keys[p] * static_cast<std::uint32_t>(plan.quota[p]);
+  }
+  for (int rank = 0; rank < graph.num_ranks; ++rank) {
+    digest += graph.digest_keys[graph.num_physical + rank] * static_cast<std::uint32_t>(plan.rank_load[rank]);
+  }
+  return mix64(digest);
 }
 
 void fill_plan(const SplitGraph::Impl& graph, const SolveState& state, Plan& plan) {
@@ -149,7 +167,7 @@ void fill_plan(const SplitGraph::Impl& graph, const SolveState& state, Plan& pla
   plan.num_sweeps = state.num_sweeps;
   plan.num_waves = state.num_waves;
   plan.num_raises = state.num_raises;
-  plan.digest = digest_of(plan);
+  plan.digest = digest_of(graph, plan);
 }
 
 }  // namespace

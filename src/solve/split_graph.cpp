@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "base/check.h"
+#include "base/rng.h"
 
 namespace lplb {
 namespace {
@@ -44,7 +45,7 @@ LiveCopies live_copies(const Placement& placement, std::span<const std::uint8_t>
     }
     if (copies.ranks.empty() || copies.ranks.back() != rank) {
       copies.ranks.push_back(rank);
-      copies.cells.push_back({.begin = static_cast<std::int32_t>(cell_slots.size()), .count = 0});
+      copies.cells.push_back({.slot = slot, .count = 0, .begin = static_cast<std::int32_t>(cell_slots.size())});
     }
     ++copies.cells.back().count;
     cell_slots.push_back(slot);
@@ -72,6 +73,16 @@ std::vector<RawClass> gather_classes(const Placement& placement, SplitGraph::Imp
     owner.cells.insert(owner.cells.end(), copies.cells.begin(), copies.cells.end());
   }
   return classes;
+}
+
+/// Experts that cannot move, rank by rank, so that a rank's load adds up in a register.
+void order_solo(SplitGraph::Impl& graph) {
+  std::ranges::stable_sort(graph.solo, {}, &SoloExpert::rank);
+  graph.solo_begin.assign(graph.num_ranks + 1, 0);
+  for (const SoloExpert& solo : graph.solo) {
+    ++graph.solo_begin[solo.rank + 1];
+  }
+  std::partial_sum(graph.solo_begin.begin(), graph.solo_begin.end(), graph.solo_begin.begin());
 }
 
 /// Component of each rank, numbered by lowest rank.
@@ -151,6 +162,11 @@ void set_component_ranges(SplitGraph::Impl& graph) {
   for (Component& c : graph.components) {
     c.first_class = first_class;
     c.first_rank = first_rank;
+    std::int32_t num_links = 0;
+    for (std::int32_t i = first_class; i < first_class + c.num_classes; ++i) {
+      num_links += graph.classes[i].num_members - 1;
+    }
+    c.has_cycle = num_links >= c.num_ranks;
     first_class += c.num_classes;
     first_rank += c.num_ranks;
   }
@@ -173,6 +189,15 @@ void fill_incidences(SplitGraph::Impl& graph) {
   }
 }
 
+/// Factors of the digest, one a physical expert and one a rank.
+std::vector<std::uint64_t> make_digest_keys(int num_keys) {
+  std::vector<std::uint64_t> keys;
+  for (int i = 0; i < num_keys; ++i) {
+    keys.push_back(mix64(static_cast<std::uint64_t>(i) + 1) | 1);
+  }
+  return keys;
+}
+
 }  // namespace
 
 SplitGraph::SplitGraph(const Placement& placement, std::span<const std::uint8_t> live)
@@ -183,11 +208,13 @@ SplitGraph::SplitGraph(const Placement& placement, std::span<const std::uint8_t>
   graph.num_ranks = placement.num_ranks();
   graph.live = checked_live(placement, live);
   const std::vector<RawClass> classes = gather_classes(placement, graph);
+  order_solo(graph);
   graph.component_of = find_components(classes, graph.num_ranks);
   fill_components(graph);
   order_classes(classes, graph);
   set_component_ranges(graph);
   fill_incidences(graph);
+  graph.digest_keys = make_digest_keys(graph.num_physical + graph.num_ranks);
 }
 
 SplitGraph::~SplitGraph() = default;

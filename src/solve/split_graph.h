@@ -12,10 +12,12 @@
 
 namespace lplb {
 
-/// The copies of one expert on one rank: slots [begin, begin + count) of SplitGraph::Impl::cell_slots.
+/// The copies of one expert on one rank: `count` slots, the lowest of them `slot`; all of them are
+/// [begin, begin + count) of SplitGraph::Impl::cell_slots.
 struct Cell {
-  std::int32_t begin;
+  std::int32_t slot;
   std::int32_t count;
+  std::int32_t begin;
 };
 
 /// An expert with live copies on one rank only: its tokens are load that cannot move.
@@ -41,6 +43,7 @@ struct Component {
   std::int32_t num_classes;
   std::int32_t first_rank;  // in component_ranks
   std::int32_t num_ranks;
+  bool has_cycle;  // tokens can go round: more arcs than a tree of ranks and classes has
 };
 
 /// One end of a class as a rank sees it: the class, and which of its arcs is the rank's own.
@@ -56,7 +59,8 @@ struct SplitGraph::Impl {
   int num_ranks = 0;
   int num_colors = 0;
   std::vector<std::uint8_t> live;             // [G]
-  std::vector<SoloExpert> solo;               // by expert
+  std::vector<SoloExpert> solo;               // by rank, then expert
+  std::vector<std::int32_t> solo_begin;       // [G + 1] into solo
   std::vector<ExpertClass> classes;           // by component, then color, then first rank set seen
   std::vector<std::int32_t> class_experts;    // by class, ascending
   std::vector<std::int32_t> arc_rank;         // [num_arcs] by class, ranks ascending
@@ -67,6 +71,7 @@ struct SplitGraph::Impl {
   std::vector<std::int32_t> component_of;     // [G]
   std::vector<std::int32_t> incidence_begin;  // [G + 1]
   std::vector<Incidence> incidences;          // by rank, then color
+  std::vector<std::uint64_t> digest_keys;     // [P + G] odd factors of the digest
 };
 
 /// One color a rank set such that no rank sees a color twice, with few colors: greedy for sets of three ranks or more,
