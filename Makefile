@@ -1,0 +1,28 @@
+# Shortcuts; each installs what it needs where that is missing (tools/setup.sh). The build itself is CMake's.
+.PHONY: help demo test bench lint format coverage clean
+.DEFAULT_GOAL := help
+
+help:  ## This list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 18
+
+demo:  ## Replay the bundled trace: a table here, a page in build/demo/report.html
+	@tools/demo.sh
+
+test:  ## Build and run all tests but the slow ones
+	@tools/test.sh
+
+bench:  ## Run the benchmarks with their peers
+	@tools/bench.sh
+
+lint:  ## Check formatting, the direction of includes, and clang-tidy
+	@tools/lint.sh
+
+format:  ## Format all C++ files in place
+	@tools/setup.sh lint
+	@git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i
+
+coverage:  ## Line coverage of src/; fails below 95%
+	@tools/coverage.sh
+
+clean:  ## Remove everything that was built
+	rm -rf build
