@@ -44,7 +44,7 @@ class CheckIncludes(unittest.TestCase):
         self.refuses("src/base/a.h", '#include "lplb/placement.h"', "(model): base may")
         self.refuses("src/model/a.cpp", '#include "lplb/eplb.h"', "(eplb): model may")
         self.refuses("src/eplb/a.cpp", '#include "lplb/planner.h"', "(planner): eplb may")
-        self.refuses("src/planner/a.cpp", '#include "lplb/replay.h"', "(replay): planner may")
+        self.refuses("src/planner/a.cpp", '#include "lplb/trace_io.h"', "(trace): planner may")
         self.refuses("src/report/a.cpp", '#include "lplb/metrics.h"', "(metrics): report may")
         self.refuses("src/trace/a.cpp", '#include "lplb/solve.h"', "(solve): trace may")
 
@@ -68,7 +68,7 @@ class CheckIncludes(unittest.TestCase):
     def test_the_allowed_direction(self):
         self.accepts("src/solve/a.cpp", '#include "solve/state.h"\n#include "base/check.h"\n#include "lplb/plan.h"\n')
         self.accepts("src/planner/a.cpp", '#include "lplb/remap.h"\n#include "lplb/planner.h"\n')
-        self.accepts("src/replay/a.cpp", '#include "lplb/planner.h"\n#include "lplb/trace.h"\n')
+        self.accepts("src/planner/a.cpp", '#include "lplb/replay.h"\n#include "lplb/trace.h"\n')
         self.accepts("cli/a.cpp", '#include "commands.h"\n#include "lplb/report.h"\n')
 
     def test_spellings_of_include(self):
