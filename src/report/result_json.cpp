@@ -14,6 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// Lines of dump_pretty are kept below this where they can be.
+constexpr std::size_t kWidth = 100;
+
 Json formulas() {
   return {
       {"imbalance",
@@ -79,7 +82,6 @@ bool is_flat_array(const Json& value) {
 }
 
 void append_pretty(const Json& value, std::size_t indent, std::string& out) {
-  constexpr std::size_t kWidth = 100;
   std::string line = dump(value);
   if (!value.is_structured() || is_flat_array(value) || indent + line.size() <= kWidth) {
     out += line;

@@ -200,7 +200,7 @@ TEST(ReplayToHtml, LongTracesMergeStepsByTheirLargestLoad) {
   const json heat = page_data(replay_to_html(result, ""))["heat"];
   EXPECT_EQ(heat["steps_per_column"], 2);
   const json& cells = heat["maps"][0]["cells"];
-  EXPECT_EQ(cells.size(), ((std::size_t{1} << 16) + 1) * 2);
+  ASSERT_EQ(cells.size(), ((std::size_t{1} << 16) + 1) * 2);
   EXPECT_EQ(cells[1 * 2 + 1], 1.875);
   EXPECT_EQ(cells[1 * 2 + 0], 1.0);
 }
