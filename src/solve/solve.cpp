@@ -74,13 +74,17 @@ void place_fixed_load(const SplitGraph::Impl& graph, std::span<const Tokens> cou
   for (int rank = 0; rank < graph.num_ranks; ++rank) {
     Tokens load = base_load.empty() || graph.live[rank] == 0 ? 0 : base_load[rank];
     for (std::int32_t i = graph.solo_begin[rank]; i < graph.solo_begin[rank + 1]; ++i) {
-      const SoloExpert& solo = graph.solo[i];
-      load += counts[solo.expert];
-      fill_cell(graph, solo.cell, counts[solo.expert], plan.quota);
+      const Tokens tokens = counts[graph.solo[i].expert];
+      load += tokens;
+      plan.quota[graph.solo[i].slot] = tokens;
     }
     state.fixed_load[rank] = load;
-    state.load[rank] = load;
   }
+  for (const StackedExpert& stacked : graph.stacked) {
+    state.fixed_load[stacked.rank] += counts[stacked.expert];
+    fill_cell(graph, stacked.cell, counts[stacked.expert], plan.quota);
+  }
+  std::ranges::copy(state.fixed_load, state.load.begin());
 }
 
 /// Each class evenly over its ranks, the remainder to the lowest.
@@ -90,8 +94,8 @@ void start_evenly(const SplitGraph::Impl& graph, std::span<const Tokens> counts,
     for (int j = 0; j < c.num_experts; ++j) {
       total += counts[graph.class_experts[c.first_expert + j]];
     }
-    const Tokens share = total / c.num_members;
-    const Tokens remainder = total % c.num_members;
+    const Tokens share = c.num_members == 2 ? total / 2 : total / c.num_members;
+    const Tokens remainder = total - share * c.num_members;
     for (int j = 0; j < c.num_members; ++j) {
       const Tokens amount = share + (j < remainder ? 1 : 0);
       state.amount[c.first_arc + j] = amount;
@@ -104,14 +108,14 @@ void start_evenly(const SplitGraph::Impl& graph, std::span<const Tokens> counts,
 /// move, which its rank proves alone.
 void start_bound(const SplitGraph::Impl& graph, const Component& component, SolveState& state) {
   const auto ranks = std::span(graph.component_ranks).subspan(component.first_rank, component.num_ranks);
-  std::int64_t total = 0;
+  Tokens total = 0;
   std::int32_t fullest = ranks[0];
   for (const std::int32_t rank : ranks) {
     state.in_bottleneck[rank] = 1;
     total += state.load[rank];
     fullest = state.fixed_load[rank] > state.fixed_load[fullest] ? rank : fullest;
   }
-  state.target = static_cast<Tokens>((total + component.num_ranks - 1) / component.num_ranks);
+  state.target = total / component.num_ranks + (total % component.num_ranks != 0 ? 1 : 0);
   if (state.fixed_load[fullest] > state.target) {
     state.target = state.fixed_load[fullest];
     for (const std::int32_t rank : ranks) {
@@ -188,8 +192,10 @@ void solve(const SplitGraph& graph, std::span<const Tokens> counts, std::span<co
   start_evenly(g, counts, state);
   for (std::size_t i = 0; i < g.components.size(); ++i) {
     start_bound(g, g.components[i], state);
-    equalize(g, g.components[i], state);
-    finish(g, g.components[i], state);
+    if (g.components[i].num_classes > 0) {
+      equalize(g, g.components[i], state);
+      finish(g, g.components[i], state);
+    }
     plan.component_bound[i] = state.target;
   }
   for (const ExpertClass& c : g.classes) {

@@ -54,14 +54,22 @@ LiveCopies live_copies(const Placement& placement, std::span<const std::uint8_t>
   return copies;
 }
 
-/// Fills graph.solo and graph.cell_slots; returns the classes.
+void add_fixed(std::int32_t expert, const LiveCopies& copies, SplitGraph::Impl& graph) {
+  if (copies.cells[0].count == 1) {
+    graph.solo.push_back({.expert = expert, .slot = copies.cells[0].slot});
+  } else {
+    graph.stacked.push_back({.expert = expert, .rank = copies.ranks[0], .cell = copies.cells[0]});
+  }
+}
+
+/// Fills graph.solo, graph.stacked and graph.cell_slots; returns the classes.
 std::vector<RawClass> gather_classes(const Placement& placement, SplitGraph::Impl& graph) {
   std::vector<RawClass> classes;
   std::map<std::vector<std::int32_t>, std::size_t> class_of_ranks;
   for (int expert = 0; expert < placement.num_logical(); ++expert) {
     LiveCopies copies = live_copies(placement, graph.live, expert, graph.cell_slots);
     if (copies.ranks.size() == 1) {
-      graph.solo.push_back({.expert = expert, .rank = copies.ranks[0], .cell = copies.cells[0]});
+      add_fixed(expert, copies, graph);
       continue;
     }
     const auto [entry, is_new] = class_of_ranks.try_emplace(copies.ranks, classes.size());
@@ -75,12 +83,12 @@ std::vector<RawClass> gather_classes(const Placement& placement, SplitGraph::Imp
   return classes;
 }
 
-/// Experts that cannot move, rank by rank, so that a rank's load adds up in a register.
-void order_solo(SplitGraph::Impl& graph) {
-  std::ranges::stable_sort(graph.solo, {}, &SoloExpert::rank);
+/// Solo experts rank by rank, so that a rank's load adds up in a register.
+void order_solo(const Placement& placement, SplitGraph::Impl& graph) {
+  std::ranges::sort(graph.solo, {}, &SoloExpert::slot);
   graph.solo_begin.assign(graph.num_ranks + 1, 0);
   for (const SoloExpert& solo : graph.solo) {
-    ++graph.solo_begin[solo.rank + 1];
+    ++graph.solo_begin[placement.rank_of(solo.slot) + 1];
   }
   std::partial_sum(graph.solo_begin.begin(), graph.solo_begin.end(), graph.solo_begin.begin());
 }
@@ -208,7 +216,7 @@ SplitGraph::SplitGraph(const Placement& placement, std::span<const std::uint8_t>
   graph.num_ranks = placement.num_ranks();
   graph.live = checked_live(placement, live);
   const std::vector<RawClass> classes = gather_classes(placement, graph);
-  order_solo(graph);
+  order_solo(placement, graph);
   graph.component_of = find_components(classes, graph.num_ranks);
   fill_components(graph);
   order_classes(classes, graph);

@@ -20,8 +20,14 @@ struct Cell {
   std::int32_t begin;
 };
 
-/// An expert with live copies on one rank only: its tokens are load that cannot move.
+/// An expert with one live copy: its tokens are load that cannot move.
 struct SoloExpert {
+  std::int32_t expert;
+  std::int32_t slot;
+};
+
+/// An expert with several live copies, all on one rank: load that cannot move either.
+struct StackedExpert {
   std::int32_t expert;
   std::int32_t rank;
   Cell cell;
@@ -61,6 +67,7 @@ struct SplitGraph::Impl {
   std::vector<std::uint8_t> live;             // [G]
   std::vector<SoloExpert> solo;               // by rank, then expert
   std::vector<std::int32_t> solo_begin;       // [G + 1] into solo
+  std::vector<StackedExpert> stacked;         // by expert
   std::vector<ExpertClass> classes;           // by component, then color, then first rank set seen
   std::vector<std::int32_t> class_experts;    // by class, ascending
   std::vector<std::int32_t> arc_rank;         // [num_arcs] by class, ranks ascending
