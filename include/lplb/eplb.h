@@ -2,7 +2,8 @@
 
 // EPLB: experts copied and packed so that ranks carry equal load when every expert divides evenly over its copies.
 // Source of the policies and of the array formats: DeepSeek's EPLB (rebalance_experts, balanced_packing,
-// replicate_experts); the arrays are identical to it, layer by layer, for every input without ties.
+// replicate_experts); the arrays are identical to it, layer by layer, for every input whose sums float holds exactly
+// (token counts) and without ties between experts or groups. Ties between copies of one expert fall as they do there.
 
 #include <cstdint>
 #include <span>
@@ -20,7 +21,8 @@ struct EplbArgs {
   int num_groups = 1;    // expert groups of group-limited routing; hierarchical when num_groups % num_nodes == 0
   int num_nodes = 1;
   int num_gpus = 1;       // a multiple of num_nodes
-  bool distinct = false;  // forbid two copies of an expert on one rank wherever that is possible
+  bool distinct = false;  // forbid two copies of an expert on one rank unless a rank has more slots than the policy has
+                          // experts for it (all, or its node's)
   int num_threads = 1;    // layers in parallel; 0 = one per core. The result does not depend on it.
 };
 
@@ -35,7 +37,7 @@ struct EplbResult {
 };
 
 /// EPLB for every layer. `weight` [L, E]: load per expert, finite and not negative.
-/// O(L (P log P + (P - E) E)). Deterministic. Throws InvalidArgument.
+/// O(L P log P). Deterministic. Throws InvalidArgument.
 EplbResult rebalance_experts(std::span<const float> weight, const EplbArgs& args);
 
 /// Packs n weighted items into num_packs packs of n / num_packs items each, heaviest first into the lightest open pack.

@@ -42,8 +42,7 @@ std::vector<std::vector<std::int32_t>> adjacency(const Topology& topology) {
   }
   for (auto& list : neighbours) {
     std::ranges::sort(list);
-    const auto repeats = std::ranges::unique(list);
-    list.erase(repeats.begin(), repeats.end());
+    list.erase(std::unique(list.begin(), list.end()), list.end());
   }
   return neighbours;
 }

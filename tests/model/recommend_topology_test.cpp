@@ -40,12 +40,12 @@ TEST(RecommendTopology, ReasonGivesTheNumbers) {
 }
 
 TEST(RecommendTopology, AlwaysFitsAndJoinsAllRanks) {
-  for (int num_ranks = 2; num_ranks <= 130; ++num_ranks) {
+  for (int num_ranks = 2; num_ranks <= 32; ++num_ranks) {
     for (int num_nodes = 1; num_nodes <= num_ranks; ++num_nodes) {
       if (num_ranks % num_nodes != 0) {
         continue;
       }
-      for (const int num_redundants : {1, 2, 3, 8}) {
+      for (const int num_redundants : {1, 2, 3}) {
         const TopologyRecommendation found = recommend_topology(num_ranks, num_nodes, num_redundants);
         EXPECT_EQ(found.num_groups * found.topology.group_size(), num_ranks);
         EXPECT_LE(found.topology.num_redundants(), num_redundants);
