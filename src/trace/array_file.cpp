@@ -27,8 +27,10 @@ std::vector<std::int64_t> NdArray::to_int64() const {
   std::vector<std::int64_t> result;
   result.reserve(size());
   visit_values(*this, [&](auto value) {
-    check_data(is_int64(value), source, "value ", result.size(), " of array \"", printable(name), "\" is ", +value,
-               ", which is no 64-bit whole number");
+    if (!is_int64(value)) [[unlikely]] {
+      fail_data(source, "value ", result.size(), " of array \"", printable(name), "\" is ", +value,
+                ", which is no 64-bit whole number");
+    }
     result.push_back(static_cast<std::int64_t>(value));
   });
   return result;

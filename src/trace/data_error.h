@@ -12,11 +12,18 @@
 
 namespace lplb {
 
-/// Throws DataError "<source>: <parts>" unless `ok`. The message is only built on failure.
+/// Throws DataError "<source>: <parts>".
+template <class... Parts>
+[[noreturn]] void fail_data(const std::string& source, const Parts&... parts) {
+  throw DataError(concat(source, ": ", parts...));
+}
+
+/// The same unless `ok`. The parts are evaluated in any case: where there is one check a value and a part costs
+/// something, ask first and call fail_data.
 template <class... Parts>
 void check_data(bool ok, const std::string& source, const Parts&... parts) {
   if (!ok) [[unlikely]] {
-    throw DataError(concat(source, ": ", parts...));
+    fail_data(source, parts...);
   }
 }
 

@@ -18,7 +18,7 @@ class JsonEvents : public nlohmann::json_sax<nlohmann::json> {
   bool boolean(bool) override { return other(); }
   bool binary(binary_t&) override { return other(); }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) override {
-    throw DataError(concat(source_, ": it is not valid JSON at byte ", position));
+    fail_data(source_, "it is not valid JSON at byte ", position);
   }
 
  protected:

@@ -61,9 +61,7 @@ class ArrayCollector {
     append(value);
   }
 
-  [[noreturn]] void refuse_item() const {
-    throw DataError(concat(source_, ": ", described(), " holds something else than numbers"));
-  }
+  [[noreturn]] void refuse_item() const { fail_data(source_, described(), " holds something else than numbers"); }
 
   NdArray take() { return std::move(array_); }
 

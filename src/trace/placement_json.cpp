@@ -96,7 +96,7 @@ std::vector<Placement> placements_from_json(const std::string& text, const std::
       try {
         layers.emplace_back(std::vector(begin, begin + num_slots), num_logical, num_ranks, num_nodes);
       } catch (const InvalidArgument& error) {
-        throw DataError(concat(source_name, ": layer ", layers.size(), " is no placement: ", error.what()));
+        fail_data(source_name, "layer ", layers.size(), " is no placement: ", error.what());
       }
     }
     return layers;

@@ -92,9 +92,10 @@ Chosen choose_from_json(ByteSpan bytes, const ReadTraceOptions& options, const s
       return {std::move(field->second)};
     }
   }
-  throw DataError(concat(source, ": it holds no array ",
-                         options.array.empty() ? "of numbers, nor one under \"counts\" or \"topk\""
-                                               : concat("\"", printable(options.array), "\"")));
+  if (!options.array.empty()) {
+    fail_data(source, "it holds no array \"", printable(options.array), "\"");
+  }
+  fail_data(source, "it holds no array of numbers, nor one under \"counts\" or \"topk\"");
 }
 
 Chosen choose_from_safetensors(ByteSpan bytes, const ReadTraceOptions& options, const std::string& source) {

@@ -50,8 +50,10 @@ int count_experts(std::span<const NdArray> layers, int num_experts) {
   int largest = kNone;
   for (const NdArray& layer : layers) {
     visit_values(layer, [&](auto value) {
-      check_data(is_expert_id(value, limit), layer.source, "array \"", printable(layer.name), "\" holds expert ",
-                 +value, "; ids must be whole numbers in -1..", limit - 1);
+      if (!is_expert_id(value, limit)) [[unlikely]] {
+        fail_data(layer.source, "array \"", printable(layer.name), "\" holds expert ", +value,
+                  "; ids must be whole numbers in -1..", limit - 1);
+      }
       largest = std::max(largest, static_cast<int>(value));
     });
   }
@@ -73,8 +75,10 @@ void add_choices(const NdArray& array, const TopkShape& shape, int first_layer, 
       return;
     }
     const std::size_t expert = static_cast<std::size_t>(value);
-    check_data(std::exchange(last_row[expert], row + 1) != row + 1, array.source, "array \"", printable(array.name),
-               "\" names expert ", expert, " twice for token ", token, "; are these the router's choices?");
+    if (std::exchange(last_row[expert], row + 1) == row + 1) [[unlikely]] {
+      fail_data(array.source, "array \"", printable(array.name), "\" names expert ", expert, " twice for token ", token,
+                "; are these the router's choices?");
+    }
     const std::size_t layer = static_cast<std::size_t>(first_layer) + row % layers_here;
     ++trace.counts[(step * shape.num_layers + layer) * last_row.size() + expert];
   });

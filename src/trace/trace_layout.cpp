@@ -108,8 +108,10 @@ Trace counts_to_trace(const NdArray& counts) {
               .counts = {}};
   trace.counts.reserve(counts.size());
   visit_values(counts, [&](auto value) {
-    check_data(is_count(value), counts.source, described(counts), " holds ", +value, " at ",
-               position_text(counts, trace.counts.size()), "; counts must be whole numbers in 0..", kMaxTokens);
+    if (!is_count(value)) [[unlikely]] {
+      fail_data(counts.source, described(counts), " holds ", +value, " at ", position_text(counts, trace.counts.size()),
+                "; counts must be whole numbers in 0..", kMaxTokens);
+    }
     trace.counts.push_back(static_cast<Tokens>(value));
   });
   check_sums(trace, counts);
@@ -124,8 +126,10 @@ Loads values_to_loads(const NdArray& values) {
   std::size_t i = 0;
   visit_values(values, [&](auto value) {
     const double load = static_cast<double>(value);
-    check_data(load >= 0 && std::isfinite(load), values.source, described(values), " holds ", +value, " at ",
-               position_text(values, i), "; loads must be finite and not negative");
+    if (!(load >= 0 && std::isfinite(load))) [[unlikely]] {
+      fail_data(values.source, described(values), " holds ", +value, " at ", position_text(values, i),
+                "; loads must be finite and not negative");
+    }
     sums[i / block % axes.num_layers * num_experts + i % num_experts] += load;
     ++i;
   });

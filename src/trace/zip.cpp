@@ -47,7 +47,7 @@ std::size_t find_end_record(ByteSpan zip, const std::string& source) {
       return offset;
     }
   }
-  throw DataError(source + ": it does not end like a ZIP (.npz) file; is it cut short?");
+  fail_data(source, "it does not end like a ZIP (.npz) file; is it cut short?");
 }
 
 Directory find_directory(ByteSpan zip, const std::string& source) {
