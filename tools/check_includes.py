@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Checks that includes point one way: base <- model <- stages <- planner <- cli, python, benchmarks,
-examples; trace and report see base and model.
+"""Checks that includes point one way.
+
+base <- model <- stages <- planner <- cli, python, benchmarks, examples; trace and report see base and model.
 
 A public header belongs to a part of the project as a source file does; PUBLIC_HEADERS says to which. A part may
 include itself and the parts that MAY_INCLUDE gives it; no stage includes another. Public headers and the core may
