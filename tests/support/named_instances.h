@@ -38,7 +38,7 @@ inline const std::vector<NamedCase>& named_cases() {
 inline NamedCase growth_case(int num_ranks) {
   const int num_experts = std::min(8 * num_ranks, kMaxLogical);
   const int num_slots = num_experts + num_ranks;
-  return {std::to_string(num_experts) + "_" + std::to_string(num_slots) + "_" + std::to_string(num_ranks),
+  return {"growth_" + std::to_string(num_experts) + "_" + std::to_string(num_slots) + "_" + std::to_string(num_ranks),
           num_experts,
           num_slots,
           num_ranks,

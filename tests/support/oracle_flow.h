@@ -43,6 +43,7 @@ class FlowOracle {
   Tokens optimum(std::span<const Tokens> counts, std::span<const Tokens> base_load) {
     network_.load(counts, base_load);
     set_supplies();
+    last_target_ = -1;
     std::int64_t low = largest_forced_load();  // bounds of the bisection: low may be feasible, high is
     std::int64_t high = std::max(low, even_split_load());
     while (low < high) {
@@ -53,7 +54,9 @@ class FlowOracle {
         low = middle + 1;
       }
     }
-    run(high);
+    if (last_target_ != high) {
+      run(high);
+    }
     preflow_->startSecondPhase();
     return static_cast<Tokens>(high);
   }
@@ -113,6 +116,7 @@ class FlowOracle {
       (*capacity_)[graph_.arc(network_.num_arcs + rank)] = std::max<std::int64_t>(0, target - network_.base[rank]);
     }
     preflow_->runMinCut();
+    last_target_ = target;
   }
 
   bool feasible(std::int64_t target) {
@@ -123,6 +127,7 @@ class FlowOracle {
   FlowNetwork network_;
   int num_classes_;
   std::int64_t total_ = 0;
+  std::int64_t last_target_ = -1;
   std::vector<std::int64_t> even_load_;
   Graph graph_;
   std::unique_ptr<Capacities> capacity_;
