@@ -62,7 +62,13 @@ function markStyle(result, isBest) {
   };
 }
 
-/* Dotted verticals at the indices of the steps that begin with a new placement. */
+/* Indices of the judged steps that begin with a new placement; none where there are too many to draw. */
+function refreshIndices({ judged_steps: steps, refresh }) {
+  const indices = steps.flatMap((step, i) => ((step - steps[0]) % refresh === 0 ? [i] : []));
+  return indices.length <= 32 ? indices : [];
+}
+
+/* Dotted verticals at these indices. */
 function refreshMarks(indices) {
   return {
     id: "refreshMarks",
@@ -86,7 +92,6 @@ function refreshMarks(indices) {
 
 function drawSteps(canvas, results, best, config) {
   const steps = config.judged_steps;
-  const fresh = steps.map((step, i) => ((step - steps[0]) % config.refresh === 0 ? i : -1)).filter((i) => i >= 0);
   const radius = steps.length <= 64 ? 3 : 0;
   const tooltip = {
     itemSort: (a, b) => b.parsed.y - a.parsed.y,
@@ -118,7 +123,7 @@ function drawSteps(canvas, results, best, config) {
       },
       plugins: { legend: { display: false }, tooltip },
     },
-    plugins: [refreshMarks(fresh)],
+    plugins: [refreshMarks(refreshIndices(config))],
   });
 }
 

@@ -7,9 +7,12 @@ const best = results.find((result) => result.strategy === data.best);
 const before = results.find((result) => result.strategy === "none");
 const hidden = new Set();
 
-/* Only a split has a certificate. The strategies without one are so far off that the others need a closer look. */
-const split = results.filter((result) => result.certificate_ranks > 0);
-const closeUp = split.length > 0 && split.length < results.length;
+/* The strategies with a split (only they have a certificate) whose every value is in the lowest third of the charts:
+   the others are so far off that these need a closer look. */
+const highest = (result) => [...result.step_imbalance, ...result.layer_imbalance].reduce((a, b) => Math.max(a, b), 1);
+const third = 1 + (results.reduce((top, result) => Math.max(top, highest(result)), 1) - 1) / 3;
+const close = results.filter((result) => result.certificate_ranks > 0 && highest(result) <= third);
+const closeUp = close.length > 0 && close.length < results.length;
 
 function byId(id) {
   return document.getElementById(id);
@@ -167,7 +170,7 @@ function drawCharts() {
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   Chart.defaults.color = cssValue("--soft");
   charts.forEach((chart) => chart.destroy());
-  const panels = closeUp ? [["", results], ["-close", split]] : [["", results]];
+  const panels = closeUp ? [["", results], ["-close", close]] : [["", results]];
   charts = panels.flatMap(([suffix, strategies]) => {
     const visible = strategies.filter((result) => !hidden.has(result.strategy));
     return [
@@ -232,6 +235,9 @@ if (best) {
   fillWorst();
   if (!closeUp) {
     document.querySelectorAll(".close-up").forEach((node) => node.remove());
+  }
+  if (refreshIndices(data.config).length === 0) {
+    byId("refresh-note").remove();
   }
   const drawHeat = makeHeatMaps(data, byId);
   const drawAll = () => { drawCharts(); drawHeat(); };

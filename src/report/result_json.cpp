@@ -15,7 +15,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// Lines of dump_pretty are kept below this where they can be.
-constexpr std::size_t kWidth = 100;
+constexpr std::size_t kWidth = 120;
 
 Json formulas() {
   return {
