@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "lplb/error.h"
 
@@ -32,11 +32,12 @@ void write_text(const std::string& path, const std::string& text) {
 
 std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (!file.is_open() || file.bad()) {
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file.is_open() || text.bad()) {
     throw DataError(fmt::format("cannot read {}", path));
   }
-  return text;
+  return text.str();
 }
 
 void Output::add_option(CLI::App& command) {

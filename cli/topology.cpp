@@ -31,6 +31,19 @@ constexpr const char* kRecommendFooter =
     "  lplb topology recommend --ranks 64 --nodes 8 --redundant 2\n"
     "  The name that it prints is a --policy of lplb place and a --strategy of lplb replay.\n";
 
+DataError no_matrix(const std::string& path) {
+  return DataError(fmt::format("{}: must be JSON, a list of rows of rank numbers, alone or as \"r2o\"", path));
+}
+
+/// kNone for whole numbers that are no rank, so that validation names the place.
+std::int32_t read_rank(const Json& json, const std::string& path) {
+  if (!json.is_number_integer()) {
+    throw no_matrix(path);
+  }
+  const auto rank = json.get<std::int64_t>();
+  return rank >= 0 && rank < kMaxRanks ? static_cast<std::int32_t>(rank) : kNone;
+}
+
 /// A topology from JSON: r2o as a list of rows, alone or under "r2o".
 Topology read_topology(const std::string& path) {
   std::vector<std::int32_t> r2o;
@@ -40,21 +53,19 @@ Topology read_topology(const std::string& path) {
     const Json json = Json::parse(read_text(path));
     const Json& rows = json.is_object() ? json.at("r2o") : json;
     for (const Json& row : rows) {
-      const auto sources = row.get<std::vector<std::int64_t>>();
-      num_columns = num_rows == 0 ? sources.size() : num_columns;
-      if (sources.size() != num_columns) {
-        throw DataError(fmt::format("{}: row {} of r2o has {} entries, the first has {}", path, num_rows,
-                                    sources.size(), num_columns));
+      num_columns = num_rows == 0 ? row.size() : num_columns;
+      if (row.size() != num_columns) {
+        throw DataError(
+            fmt::format("{}: row {} of r2o has {} entries, the first has {}", path, num_rows, row.size(), num_columns));
       }
-      for (const std::int64_t source : sources) {
-        const bool fits = source >= 0 && source < kMaxRanks;
-        r2o.push_back(fits ? static_cast<std::int32_t>(source) : kNone);
+      for (std::size_t column = 0; column < num_columns; ++column) {
+        r2o.push_back(read_rank(row.at(column), path));
       }
       ++num_rows;
     }
     return Topology::from_r2o(std::move(r2o), static_cast<int>(num_rows), static_cast<int>(num_columns), path);
   } catch (const Json::exception&) {
-    throw DataError(fmt::format("{}: must be JSON, a list of rows of rank numbers, alone or as \"r2o\"", path));
+    throw no_matrix(path);
   } catch (const InvalidArgument& error) {
     throw DataError(fmt::format("{}: {}", path, error.what()));
   }
