@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "base/rng.h"
+#include "eplb/pack.h"
 #include "lplb/eplb.h"
 
 namespace lplb {
@@ -105,11 +106,23 @@ TEST(Distinct, AnItemMakesRoom) {
   EXPECT_EQ(result.logcnt, (std::vector<std::int32_t>{3, 1, 1, 1}));
 }
 
+// Packs {10}, {9, 0.5}, {8, 1}: the last item of owner 0 is closest in weight to the 1, which moves to the first pack.
+TEST(Distinct, TheItemClosestInWeightMakesRoom) {
+  const std::vector<float> weight{10, 9, 8, 1, 0.5F, 0.2F};
+  const std::vector<std::int32_t> owner{0, 1, 2, 3, 0, 0};
+  std::vector<std::int32_t> pack_index(6);
+  std::vector<std::int32_t> rank_in_pack(6);
+  eplb::DistinctPacker().pack(weight, owner, 4, 3, pack_index, rank_in_pack);
+  EXPECT_EQ(pack_index, (std::vector<std::int32_t>{0, 1, 2, 0, 1, 2}));
+  EXPECT_EQ(rank_in_pack, (std::vector<std::int32_t>{0, 0, 0, 1, 1, 1}));
+}
+
 TEST(Distinct, MoreSlotsThanExpertsShareAsMuchAsTheyMust) {
   const std::vector<float> weight{3, 2};
   const EplbArgs args{.num_logical = 2, .num_replicas = 6, .num_gpus = 2, .distinct = true};
   const Placement placement = layer_placement(rebalance_experts(weight, args), 0, args);
-  EXPECT_EQ(placement.logcnt()[0] + placement.logcnt()[1], 6);
+  EXPECT_EQ(placement.logcnt()[0], 4);  // two copies each, then what the loads ask for
+  EXPECT_EQ(placement.logcnt()[1], 2);
   EXPECT_FALSE(placement.colocations().empty());
 }
 

@@ -24,7 +24,8 @@ TEST(RecommendTopology, CommonDeployments) {
   EXPECT_EQ(recommended(32, 4, 3), "hypercube:32");
   EXPECT_EQ(recommended(64, 8, 2), "torus:8x8");
   EXPECT_EQ(recommended(72, 18, 2), "torus:9x8");
-  EXPECT_EQ(recommended(7, 1, 3), "ring:7");  // a prime number of ranks
+  EXPECT_EQ(recommended(12, 3, 2), "torus:3x4");  // 12 edges across nodes; 4x3 has 13
+  EXPECT_EQ(recommended(7, 1, 3), "ring:7");      // a prime number of ranks
   EXPECT_EQ(recommended(2, 2, 4), "ring:2");
 }
 
