@@ -38,7 +38,7 @@ Json formulas() {
        "Expert copies that a rank had to fetch when a placement was replaced, summed over refreshes and layers; the "
        "first placement is not counted."},
       {"plan_us", "Time to compute one plan (one step, one layer), in microseconds. 0 for strategies without a plan."},
-      {"place_us", "Time to compute one placement of one layer, in microseconds. 0 where nothing is computed."},
+      {"place_us", "Time to compute one placement of one layer, in microseconds."},
       {"step_imbalance", "Imbalance at each judged step, mean over layers."},
       {"layer_imbalance", "Imbalance of each layer, mean over judged steps."},
       {"worst", "The judged step and layer with the largest imbalance, and the rank that had the largest load there."},
