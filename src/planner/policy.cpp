@@ -160,7 +160,10 @@ std::string describe_policy(std::string_view policy, const PolicyArgs& args) {
   }
   const Topology topology = choose_topology(policy, args);
   const int num_groups = args.num_ranks / topology.group_size();
+  const int num_copies = (args.num_physical - args.num_logical) / args.num_ranks;
+  const bool cut = num_copies > 0 && num_copies < topology.num_redundants();
   return concat("LPLB's placement, copies along ", topology.name(),
+                cut ? concat(" (", num_copies, " of its ", topology.num_redundants(), " columns)") : "",
                 num_groups > 1 ? concat(", in ", num_groups, " groups") : "");
 }
 

@@ -77,6 +77,12 @@ TEST(PlaceLayer, HypercubeTakesTheLargestPowerOfTwoThatDivides) {
   EXPECT_NE(describe_policy("hypercube", {.num_ranks = 64}).find("hypercube:64"), std::string::npos);
 }
 
+TEST(DescribePolicy, SaysWhenATopologyIsCut) {
+  const PolicyArgs args{.num_logical = 64, .num_physical = 128, .num_ranks = 32};
+  EXPECT_EQ(describe_policy("hypercube", args), "LPLB's placement, copies along hypercube:32 (2 of its 3 columns)");
+  EXPECT_EQ(describe_policy("cube", args), "LPLB's placement, copies along cube, in 4 groups");
+}
+
 TEST(PlaceLayer, FractionalLoadsKeepTheirOrderAlongATopology) {
   auto load = ramp(64);
   const Placement whole = place_layer("cube", k32, load);
