@@ -210,9 +210,9 @@ void run_place(PlaceOptions& options) {
 }
 
 void add_options(CLI::App& command, PlaceOptions& options) {
-  command.add_option("loads", options.loads_path, "Loads that the placement is computed from")
+  command.add_option("LOADS", options.loads_path, "Loads that the placement is computed from")
       ->required()
-      ->type_name("LOADS");
+      ->type_name("");
   command.add_option("--policy", options.policy, "How to place, see below")->type_name("NAME")->capture_default_str();
   command.add_option("--ranks", options.args.num_ranks, "EP ranks (GPUs)")->required()->type_name("N");
   command.add_option("--nodes", options.args.num_nodes, "Nodes; ranks are numbered node by node")
@@ -222,10 +222,10 @@ void add_options(CLI::App& command, PlaceOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   CLI::Option* replicas = command.add_option("--replicas", options.num_replicas, "Slots of all ranks together")
-                              ->check(CLI::PositiveNumber)
+                              ->check(CLI::PositiveNumber.description(""))
                               ->type_name("N");
   command.add_option("--redundant", options.num_redundant, "Instead: redundant slots on every rank. Default: 2")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("N")
       ->excludes(replicas);
   command.add_option("--seed", options.args.seed, "Seed of the policy uniform")->type_name("N")->capture_default_str();

@@ -167,7 +167,7 @@ void add_shape_options(CLI::App& command, ReplayArgs& args) {
 
 void add_replay_options(CLI::App& command, ReplayOptions& options) {
   ReplayArgs& args = options.args;
-  command.add_option("trace", options.trace_path, "Recorded expert loads")->required()->type_name("TRACE");
+  command.add_option("TRACE", options.trace_path, "Recorded expert loads")->required()->type_name("");
   add_shape_options(command, args);
   command.add_option("--strategy", args.strategies, "Strategy to judge; again for more. Default: all")
       ->type_name("NAME")
@@ -182,7 +182,7 @@ void add_replay_options(CLI::App& command, ReplayOptions& options) {
   command.add_option("--layers", options.layers, "Layers to judge, like 0,3-6. Default: all")->type_name("LIST");
   command.add_option("--seed", args.seed, "Seed of the strategy uniform")->type_name("N")->capture_default_str();
   command.add_option("--threads", args.num_threads, "Threads; 0 = one per core. Results do not depend on it")
-      ->check(CLI::Range(0, 4096))
+      ->check(CLI::Range(0, 4096).description(""))
       ->type_name("N")
       ->capture_default_str();
   command.add_option("--report", options.report_path, "Write a page with charts, one HTML file, to FILE")

@@ -171,7 +171,7 @@ void print_quotas(const Solved& solved, bool all, Output& output) {
   for (std::size_t i = 0; i < num_printed; ++i) {
     std::string parts;
     for (const std::int32_t slot : placement.replicas(experts[i])) {
-      parts += fmt::format("{}rank {}: {}", parts.empty() ? "" : ", ", placement.rank_of(slot),
+      parts += fmt::format("{}rank {}: {}", parts.empty() ? "" : "; ", placement.rank_of(slot),
                            with_commas(solved.plan.quota[slot]));
     }
     output.print("  expert {:<4} {:>9} tokens   {}\n", experts[i], with_commas(solved.batch.counts[experts[i]]), parts);
@@ -273,7 +273,7 @@ void add_options(CLI::App& command, SplitOptions& options) {
       .add_option_function<std::string>(
           "--rows", [&options](const std::string& rows) { options.batch.rows_are_sources = rows == "sources"; },
           "What the rows of a two-dimensional file are: layers or sources")
-      ->check(CLI::IsMember({"layers", "sources"}))
+      ->check(CLI::IsMember({"layers", "sources"}).description(""))
       ->type_name("WHAT");
   command.add_option("--dead", options.dead, "Ranks that are down, like 3,17 or 8-15")->type_name("LIST");
   command

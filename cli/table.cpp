@@ -11,11 +11,12 @@ namespace {
 
 using Line = std::vector<std::string>;
 
-std::string render_line(const Line& cells, const std::vector<std::size_t>& widths) {
+std::string render_line(const Line& cells, const std::vector<std::size_t>& widths, std::size_t left_column) {
   std::string text;
   for (std::size_t column = 0; column < cells.size(); ++column) {
-    text += column == 0 ? fmt::format("{:<{}}", cells[0], widths[0])
-                        : fmt::format("  {:>{}}", cells[column], widths[column]);
+    text += column == 0 ? "" : "  ";
+    text += column == 0 || column == left_column ? fmt::format("{:<{}}", cells[column], widths[column])
+                                                 : fmt::format("{:>{}}", cells[column], widths[column]);
   }
   text.erase(text.find_last_not_of(' ') + 1);
   return text;
@@ -52,13 +53,13 @@ std::string Table::render(bool color) const {
 
   std::string text;
   for (const Line& header : {upper, lower}) {
-    const std::string line = render_line(header, widths);
+    const std::string line = render_line(header, widths, left_column_);
     if (!line.empty()) {
       text += line + "\n";
     }
   }
   for (std::size_t row = 0; row < lines.size(); ++row) {
-    const std::string line = render_line(lines[row], widths);
+    const std::string line = render_line(lines[row], widths, left_column_);
     text += color && row == marked_ ? fmt::format("\x1b[1;32m{}\x1b[0m\n", line) : line + "\n";
   }
   return text;

@@ -120,6 +120,7 @@ void print_topology(const Topology& topology, int ranks_per_node, Output& output
   }
   headers.emplace_back("\nneighbours");
   Table table(headers);
+  table.align_left(headers.size() - 1);
   for (int rank = 0; rank < topology.group_size(); ++rank) {
     std::vector<std::string> row = {std::to_string(rank), std::to_string(rank / ranks_per_node)};
     for (int column = 0; column < topology.num_redundants(); ++column) {
@@ -166,11 +167,11 @@ void run_recommend(RecommendOptions& options) {
 void add_show(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand("show", "Show a topology: matrix, neighbours, distances");
   const auto options = std::make_shared<ShowOptions>();
-  command->add_option("topology", options->topology, "cube, hypercube, hypercube:32, torus:8x4, ring:8, or a .json")
+  command->add_option("TOPOLOGY", options->topology, "cube, hypercube, hypercube:32, torus:8x4, ring:8, or a .json")
       ->required()
-      ->type_name("TOPOLOGY");
+      ->type_name("");
   command->add_option("--ranks-per-node", options->ranks_per_node, "Ranks that share a node")
-      ->check(CLI::Range(1, kMaxRanks))
+      ->check(CLI::Range(1, kMaxRanks).description(""))
       ->type_name("N")
       ->capture_default_str();
   options->output.add_option(*command);

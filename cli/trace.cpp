@@ -210,7 +210,7 @@ void run_synth(SynthOptions& options) {
 void add_info(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand("info", "Say what is in a trace, and how skewed it is");
   const auto options = std::make_shared<InfoOptions>();
-  command->add_option("trace", options->path, "Recorded expert loads")->required()->type_name("TRACE");
+  command->add_option("TRACE", options->path, "Recorded expert loads")->required()->type_name("");
   options->output.add_option(*command);
   add_trace_options(*command, options->reading);
   command->footer(std::string(kInfoFooter) + kTraceFormats);

@@ -118,7 +118,7 @@ void run_verify(VerifyOptions& options) {
 void add_verify(CLI::App& app) {
   CLI::App* command = app.add_subcommand("verify", "Check a placement file and say what is in it");
   const auto options = std::make_shared<VerifyOptions>();
-  command->add_option("placement", options->path, "Placement as JSON")->required()->type_name("P.json");
+  command->add_option("PLACEMENT", options->path, "Placement as JSON")->required()->type_name("");
   options->output.add_option(*command);
   add_placement_options(*command, options->reading);
   command->footer(kFooter);

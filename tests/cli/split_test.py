@@ -49,7 +49,7 @@ class Split(CliTestCase):
         self.assertIn("rank 2 holds all copies of expert 3: 12 tokens that cannot leave; "
                       "no split can do better than 12 tokens", out)
         self.assertIn("status: optimal; largest rank load 12 = lower bound 12", out)
-        self.assertRegex(out, r"expert 0 +6 tokens +rank 0: \d, rank 1: \d")
+        self.assertRegex(out, r"expert 0 +6 tokens +rank 0: \d; rank 1: \d")
 
     def test_all_ranks_are_the_certificate_of_a_perfect_split(self):
         self.write_npy("c.npy", [6, 2, 6, 2], (1, 4))

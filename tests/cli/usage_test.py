@@ -69,7 +69,7 @@ class Mistakes(CliTestCase):
         self.fails(2, r"--ranks is required; see lplb replay --help", "replay", "t.npz")
 
     def test_missing_positional(self):
-        self.fails(2, r"placement is required", "verify")
+        self.fails(2, r"PLACEMENT is required", "verify")
 
     def test_superfluous_argument(self):
         self.fails(2, r"unexpected argument extra", "verify", "p.json", "extra")
