@@ -162,7 +162,8 @@ TEST_F(NpzDamageTest, SizesAreNotTrusted) {
   EXPECT_EQ(npz_error(with(kPlain, le<std::uint32_t>(10))),
             "f: \"counts.npy\" is damaged: it does not inflate to the 10 bytes that its ZIP directory says");
   EXPECT_EQ(npz_error(with(kPacked, le<std::uint32_t>(0x7fffffff))), "f: \"counts.npy\" is cut short");
-  EXPECT_EQ(npz_error(with(kPacked, le<std::uint32_t>(1))).substr(0, 40), "f: \"counts.npy\" is damaged: it does ");
+  EXPECT_EQ(npz_error(with(kPacked, le<std::uint32_t>(1))).find("f: \"counts.npy\" is damaged: it does not inflate"),
+            0U);
 }
 
 TEST_F(NpzDamageTest, ContentIsCompared) {

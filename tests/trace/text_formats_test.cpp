@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/check.h"
 #include "lplb/trace_io.h"
 #include "make_files.h"
 #include "temp_folder.h"
