@@ -4,7 +4,7 @@
 set -euo pipefail
 
 build=(g++ cmake ninja-build zlib1g-dev nlohmann-json3-dev libcli11-dev libfmt-dev libjs-chart.js)
-checks=(libgtest-dev libgmock-dev librapidcheck-dev liblemon-dev coinor-libclp-dev libglpk-dev pkg-config python3)
+checks=(ccache libgtest-dev libgmock-dev librapidcheck-dev liblemon-dev coinor-libclp-dev libglpk-dev pkg-config python3)
 case "${1:-}" in
   demo) packages=("${build[@]}") ;;
   test) packages=("${build[@]}" "${checks[@]}" chromium clang libclang-rt-14-dev) ;;
