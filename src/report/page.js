@@ -7,12 +7,11 @@ const best = results.find((result) => result.strategy === data.best);
 const before = results.find((result) => result.strategy === "none");
 const hidden = new Set();
 
-/* The strategies with a split (only they have a certificate) whose every value is in the lowest third of the charts:
-   the others are so far off that these need a closer look. */
-const highest = (result) => [...result.step_imbalance, ...result.layer_imbalance].reduce((a, b) => Math.max(a, b), 1);
-const third = 1 + (results.reduce((top, result) => Math.max(top, highest(result)), 1) - 1) / 3;
-const close = results.filter((result) => result.certificate_ranks > 0 && highest(result) <= third);
-const closeUp = close.length > 0 && close.length < results.length;
+/* The strategies with a split (only they have a certificate) whose mean is in the lowest third of all means: they lie
+   so close together that these need a closer look. */
+const third = 1 + (results.reduce((top, result) => Math.max(top, result.imbalance.mean), 1) - 1) / 3;
+const close = results.filter((result) => result.certificate_ranks > 0 && result.imbalance.mean <= third);
+const closeUp = close.length > 1 && close.length < results.length;
 
 function byId(id) {
   return document.getElementById(id);
