@@ -1,4 +1,4 @@
-// lplb trace: what is in a trace (info), or a synthetic one (synth).
+// lplb trace: what is in a trace (info), the same in another format (convert), or a synthetic one (synth).
 
 #include "lplb/trace.h"
 
@@ -8,6 +8,7 @@
 #include <numeric>
 #include <optional>
 
+#include "lplb/error.h"
 #include "lplb/metrics.h"
 #include "output.h"
 #include "subcommands.h"
@@ -30,6 +31,13 @@ constexpr const char* kInfoFooter =
     "EXAMPLE\n"
     "  lplb trace info data/moe128.npz\n"
     "\n";
+
+constexpr const char* kConvertFooter =
+    "  .pt          SGLang's expert-distribution dumps: logical_count, or records with topk_ids_of_layer. Only the\n"
+    "               command lplb of the Python package reads them, with torch\n"
+    "\n"
+    "EXAMPLE\n"
+    "  lplb trace convert expert_distribution_recorder.pt --out counts.npz\n";
 
 constexpr const char* kSynthFooter =
     "WHAT IT MAKES\n"
@@ -184,6 +192,30 @@ void run_info(InfoOptions& options) {
   options.output.finish(to_json(options.path, trace, measures));
 }
 
+struct ConvertOptions {
+  std::string path;
+  std::string out_path;
+  ReadTraceOptions reading;
+  Output output;
+};
+
+void run_convert(ConvertOptions& options) {
+  if (options.path.ends_with(".pt")) {
+    throw InvalidArgument(fmt::format(
+        "{}: only torch can read .pt; use the command lplb of the Python package, which has all of this and that",
+        options.path));
+  }
+  const Trace trace = read_trace(options.path, options.reading);
+  write_trace(trace, options.out_path);
+  options.output.print("{}: {} steps, {} layers, {} sources, {} experts\n", options.out_path, trace.num_steps,
+                       trace.num_layers, trace.num_sources, trace.num_experts);
+  options.output.finish(Json{{"file", options.out_path},
+                             {"num_steps", trace.num_steps},
+                             {"num_layers", trace.num_layers},
+                             {"num_sources", trace.num_sources},
+                             {"num_experts", trace.num_experts}});
+}
+
 struct SynthOptions {
   SynthArgs args;
   std::string out_path;
@@ -217,6 +249,19 @@ void add_info(CLI::App& parent) {
   command->callback([options] { run_info(*options); });
 }
 
+void add_convert(CLI::App& parent) {
+  CLI::App* command = parent.add_subcommand("convert", "Write a trace in another format");
+  const auto options = std::make_shared<ConvertOptions>();
+  command->add_option("TRACE", options->path, "Recorded expert loads")->required()->type_name("");
+  command->add_option("--out", options->out_path, "File to write: .npz, .npy, .csv or .json")
+      ->required()
+      ->type_name("FILE");
+  options->output.add_option(*command);
+  add_trace_options(*command, options->reading);
+  command->footer(std::string(kTraceFormats) + kConvertFooter);
+  command->callback([options] { run_convert(*options); });
+}
+
 void add_synth(CLI::App& parent) {
   CLI::App* command = parent.add_subcommand("synth", "Make a synthetic trace");
   const auto options = std::make_shared<SynthOptions>();
@@ -243,9 +288,10 @@ void add_synth(CLI::App& parent) {
 }  // namespace
 
 void add_trace(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("trace", "Look at a trace, or make a synthetic one");
+  CLI::App* command = app.add_subcommand("trace", "Look at a trace, convert it, or make a synthetic one");
   command->require_subcommand(1);
   add_info(*command);
+  add_convert(*command);
   add_synth(*command);
 }
 

@@ -1,5 +1,6 @@
-"""lplb trace info and lplb trace synth."""
+"""lplb trace info, lplb trace convert and lplb trace synth."""
 
+import json
 import unittest
 
 from support import CliTestCase
@@ -46,6 +47,26 @@ class Info(CliTestCase):
         self.fails(2, r"--tokens-per-step", "trace", "info", "t.npz", "--tokens-per-step", 0)
         self.fails(2, r"--experts", "trace", "info", "t.npz", "--experts", -1)
         self.fails(3, r"nothing", "trace", "info", "t.npz", "--array", "nothing")
+
+
+class Convert(CliTestCase):
+    def test_another_format_holds_the_same(self):
+        self.write_npy("t.npy", list(range(24)), (2, 3, 4))
+        out = self.ok("trace", "convert", "t.npy", "--out", "t.csv").out
+        self.assertEqual(out, "t.csv: 2 steps, 3 layers, 1 sources, 4 experts\n")
+        found = self.ok("trace", "convert", "t.csv", "--out", "t.json", "--json", "-").json()
+        self.assertEqual(found, {"file": "t.json", "num_steps": 2, "num_layers": 3, "num_sources": 1, "num_experts": 4})
+        with open(self.path("t.json")) as file:
+            self.assertEqual(json.load(file)["counts"][1][2], [20, 21, 22, 23])
+
+    def test_what_only_torch_can_read_is_said(self):
+        self.fails(2, r"dump\.pt: only torch can read \.pt; use the command lplb of the Python package",
+                   "trace", "convert", "dump.pt", "--out", "t.npz")
+
+    def test_bad_files(self):
+        self.fails(3, r"absent\.npz", "trace", "convert", "absent.npz", "--out", "t.npz")
+        self.write_npy("t.npy", [1, 2], (1, 1, 2))
+        self.fails(2, r"t\.txt", "trace", "convert", "t.npy", "--out", "t.txt")
 
 
 class Synth(CliTestCase):

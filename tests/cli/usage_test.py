@@ -8,7 +8,7 @@ import unittest
 from support import CLI, CliTestCase
 
 COMMANDS = [["replay"], ["place"], ["split"], ["topology"], ["topology", "show"], ["topology", "recommend"],
-            ["trace"], ["trace", "info"], ["trace", "synth"], ["verify"]]
+            ["trace"], ["trace", "info"], ["trace", "convert"], ["trace", "synth"], ["verify"]]
 
 
 class Help(CliTestCase):
