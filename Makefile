@@ -8,18 +8,20 @@ help:  ## This list
 demo:  ## Replay the bundled trace: a table here, a page in build/demo/report.html
 	@tools/demo.sh
 
-test:  ## Build and run all tests but the slow ones
+test:  ## Build and run all tests but the slow ones; TORCH=0 leaves out those that need torch
 	@tools/test.sh
 
 bench:  ## Run the benchmarks with their peers
 	@tools/bench.sh
 
-lint:  ## Check formatting, the direction of includes, and clang-tidy
+lint:  ## Check formatting, the direction of includes, the Python package, and clang-tidy
 	@tools/lint.sh
 
-format:  ## Format all C++ files in place
+format:  ## Format all C++ and Python files in place
 	@tools/setup.sh lint
 	@git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i
+	@bash -c 'source tools/python_env.sh && make_venv venv-lint python/tests/requirements-lint.txt'
+	@build/venv-lint/bin/ruff format --quiet
 
 coverage:  ## Line coverage of src/; fails below 95%
 	@tools/coverage.sh

@@ -1,17 +1,20 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that a task needs: tools/setup.sh demo|test|lint|bench|coverage.
+# Installs the Debian packages that a task needs: tools/setup.sh demo|test|lint|bench|coverage|python.
 # Asks dpkg first: where nothing is missing it prints nothing, reads no package list and needs no rights.
 set -euo pipefail
 
 build=(g++ cmake ninja-build zlib1g-dev nlohmann-json3-dev libcli11-dev libfmt-dev libjs-chart.js)
 checks=(ccache libgtest-dev libgmock-dev librapidcheck-dev liblemon-dev coinor-libclp-dev libglpk-dev pkg-config python3)
+# python3-venv and binutils are for the tests; building the wheel takes the rest.
+python=(python3 python3-dev python3-venv binutils)
 case "${1:-}" in
   demo) packages=("${build[@]}") ;;
-  test) packages=("${build[@]}" "${checks[@]}" chromium clang libclang-rt-14-dev) ;;
-  lint) packages=("${build[@]}" git python3 clang clang-format clang-tidy) ;;
+  test) packages=("${build[@]}" "${checks[@]}" "${python[@]}" chromium clang libclang-rt-14-dev) ;;
+  lint) packages=("${build[@]}" "${python[@]}" git clang clang-format clang-tidy) ;;
   bench) packages=("${build[@]}" libbenchmark-dev liblemon-dev coinor-libclp-dev libglpk-dev pkg-config python3) ;;
   coverage) packages=("${build[@]}" "${checks[@]}" chromium gcovr) ;;
-  *) echo "usage: tools/setup.sh demo|test|lint|bench|coverage" >&2; exit 2 ;;
+  python) packages=("${build[@]}" "${python[@]}") ;;
+  *) echo "usage: tools/setup.sh demo|test|lint|bench|coverage|python" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then

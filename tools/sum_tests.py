@@ -9,10 +9,13 @@ import xml.etree.ElementTree
 
 
 def count_file(path):
-    """Passed, failed and skipped tests of one file of ctest's."""
+    """Passed, failed and skipped tests of one file of ctest's or pytest's."""
     cases = xml.etree.ElementTree.parse(path).getroot().findall(".//testcase")
     skipped = sum(case.find("skipped") is not None or case.get("status") in ("notrun", "disabled") for case in cases)
-    failed = sum(case.find("failure") is not None or case.get("status") == "fail" for case in cases)
+    failed = sum(
+        case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail"
+        for case in cases
+    )
     return len(cases) - failed - skipped, failed, skipped
 
 

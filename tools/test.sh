@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests but the slow ones: everything under address and undefined-behaviour sanitizers, then a bounded run of every
-# fuzz target (clang), then what uses threads under the thread sanitizer. The last line is the sum of all three.
+# fuzz target (clang), then what uses threads under the thread sanitizer, then the Python package with NumPy alone and
+# with torch (TORCH=0 leaves torch out). The last line is the sum of all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,7 @@ run_tests() {
 run_tests dev all --label-exclude slow
 run_tests fuzz all --label-exclude slow
 run_tests tsan tests_threads --label-regex threads --label-exclude slow
+tools/test_python.sh "$results" || failed=1
 
 python3 tools/sum_tests.py "$results"/*.xml || failed=1
 exit "$failed"
