@@ -23,8 +23,8 @@ import tempfile
 TORCH = "torch==2.15.0"
 # What torch imports, pinned; its other dependencies are CUDA's.
 DEPENDENCIES = [
-    "filelock==4.2.12", "fsspec==2026.9.0", "jinja2==3.1.6", "mpmath==1.3.0", "networkx==3.4.2",
-    "setuptools==84.2.1", "sympy==1.14.0", "typing-extensions==4.16.0",
+    "filelock==4.2.12", "fsspec==2026.9.0", "jinja2==3.1.6", "markupsafe==3.0.4", "mpmath==1.3.0",
+    "networkx==3.4.2", "setuptools==84.2.1", "sympy==1.14.0", "typing-extensions==4.16.0",
 ]  # fmt: skip
 CUDA_LIBRARY = re.compile(r"lib(cu|nv|nccl)\w*\.so\.\d+$")
 CUDA_FUNCTION = re.compile(r"UND ((?:cu|nccl|nvshmem)\w+)$", re.MULTILINE)
@@ -102,8 +102,7 @@ def main():
     if (sys.platform, platform.machine()) != ("linux", "x86_64"):
         pip_install(TORCH)
         return 0
-    pip_install("--no-deps", TORCH)
-    pip_install(*DEPENDENCIES)
+    pip_install("--no-deps", TORCH, *DEPENDENCIES)
     libraries = pathlib.Path(sysconfig.get_path("platlib"), "torch", "lib")
     with tempfile.TemporaryDirectory() as folder:
         for name, functions in missing_functions(libraries).items():
