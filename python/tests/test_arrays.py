@@ -59,6 +59,12 @@ def test_nothing_is_copied_on_the_way_in(kind):
     assert np.shares_memory(take("f", "x", Exported(exported))[0], exported)
 
 
+def test_what_is_not_contiguous_is_copied(kind):
+    view, _ = take("f", "x", kind(np.arange(12).reshape(3, 4)).T)
+    assert view.flags.c_contiguous
+    assert view.tolist() == np.arange(12).reshape(3, 4).T.tolist()
+
+
 def test_results_can_be_written_and_do_not_alias_the_input(kind):
     ids = kind([0, 1, 2, 1])
     plan = lplb.split(lplb.Placement(kind([0, 1, 1, 2]), num_ranks=2), lplb.count(ids, 3))
