@@ -73,7 +73,7 @@ def test_dead_ranks_and_base_load(kind):
 
 
 def test_a_plan_keeps_its_counts(kind):
-    counts = kind([4, 6, 2])
+    counts = kind([4, 6, 2], "int32")
     plan = lplb.split(example(), counts)
     counts[:] = 0
     assert plan.counts.tolist() == [4, 6, 2]
