@@ -54,17 +54,9 @@ void bind_replay(nb::module_& m) {
       .def_ro("step_imbalance", &StrategyResult::step_imbalance)
       .def_ro("layer_imbalance", &StrategyResult::layer_imbalance);
   nb::class_<ReplayResult>(m, "ReplayResult")
-      .def_ro("num_steps", &ReplayResult::num_steps)
-      .def_ro("num_layers", &ReplayResult::num_layers)
-      .def_ro("num_experts", &ReplayResult::num_experts)
-      .def_ro("num_ranks", &ReplayResult::num_ranks)
-      .def_ro("num_nodes", &ReplayResult::num_nodes)
-      .def_ro("layers", &ReplayResult::layers)
-      .def_ro("judged_steps", &ReplayResult::judged_steps)
       .def_ro("strategies", &ReplayResult::strategies)
       .def("to_json", &replay_to_json)
       .def("to_html", &replay_to_html, "command"_a);
-  m.def("replay_strategies", &replay_strategies);
   m.def("replay", &run, "trace"_a, "num_ranks"_a, "num_nodes"_a, "num_redundant"_a, "window"_a, "refresh"_a,
         "num_groups"_a, "strategies"_a, "layers"_a, "seed"_a, "num_threads"_a);
 }

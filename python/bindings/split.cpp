@@ -83,20 +83,13 @@ void bind_split(nb::module_& m) {
           [](const Placement& placement, const nb::object& live) {
             return SplitGraph(placement, to_flags("split", "live", live));
           },
-          "placement"_a, "live"_a.none())
-      .def_prop_ro("num_components", &SplitGraph::num_components)
-      .def_prop_ro("num_classes", &SplitGraph::num_classes);
+          "placement"_a, "live"_a.none());
   nb::class_<Plan>(m, "Plan")
       .def_prop_ro("quota", member_view<&Plan::quota>())
       .def_prop_ro("rank_load", member_view<&Plan::rank_load>())
-      .def_prop_ro("component", member_view<&Plan::component>())
-      .def_prop_ro("component_bound", member_view<&Plan::component_bound>())
       .def_ro("max_load", &Plan::max_load)
       .def_ro("lower_bound", &Plan::lower_bound)
       .def_ro("digest", &Plan::digest)
-      .def_ro("num_sweeps", &Plan::num_sweeps)
-      .def_ro("num_waves", &Plan::num_waves)
-      .def_ro("num_raises", &Plan::num_raises)
       .def_prop_ro("status", [](const Plan& self) { return to_string(self.status); })
       .def_prop_ro("bottleneck_ranks", &bottleneck_ranks);
   m.def("split", &split_counts, "graph"_a, "counts"_a, "base_load"_a.none());

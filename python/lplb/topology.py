@@ -88,6 +88,22 @@ class Topology:
         """Ranks that share an edge with `rank`, ascending."""
         return self._core.neighbours(rank)
 
+    def degrees(self) -> list[int]:
+        """Number of different neighbours of each rank."""
+        return self._core.degrees()
+
+    def first_columns(self, num_columns: int) -> Topology:
+        """The same with fewer redundant slots: its first columns.
+
+        Raises:
+            ValueError: num_columns is not in 1..num_redundants.
+        """
+        return Topology(self._core.first_columns(num_columns), self._wrap)
+
+    def num_cross_node_edges(self, ranks_per_node: int) -> int:
+        """Entries of r2o whose two ranks are on different nodes of so many consecutive ranks."""
+        return self._core.num_cross_node_edges(ranks_per_node)
+
     def place(
         self,
         workload: Array | None = None,

@@ -25,6 +25,16 @@ def test_o2r_inverts_each_column(kind):
     assert topology.neighbours(0) == lplb.Topology.cube().neighbours(0)
 
 
+def test_properties():
+    torus = lplb.Topology.torus(2, 4)
+    assert torus.degrees() == [len(torus.neighbours(rank)) for rank in range(8)]
+    # Column 0 copies between the two rows, here the two nodes; column 1 stays inside.
+    assert torus.num_cross_node_edges(4) == 8
+    assert torus.first_columns(1).r2o.tolist() == torus.r2o[:, :1].tolist()
+    with pytest.raises(ValueError, match="num_columns"):
+        torus.first_columns(3)
+
+
 def test_pickle(kind):
     topology = lplb.Topology.from_r2o(kind([[1], [2], [0]]), name="three")
     assert pickle.loads(pickle.dumps(topology)) == topology
