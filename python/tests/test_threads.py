@@ -34,7 +34,7 @@ def measure(function):
 def calls():
     rng = np.random.default_rng(0)
     weight = rng.random((400, 256), dtype=np.float32)
-    trace = lplb.Trace.synthesize(num_steps=64, num_layers=2, num_experts=128)
+    trace = lplb.Trace.synthesize(num_steps=256, num_layers=8, num_experts=128)
     ids = rng.integers(0, 256, 20_000_000)
     return {
         "rebalance_experts": lambda: lplb.rebalance_experts(weight, num_replicas=512, num_gpus=32, num_threads=1),
@@ -46,7 +46,7 @@ def calls():
 @pytest.mark.parametrize("name", ["rebalance_experts", "replay", "count"])
 def test_the_gil_is_released(name):
     seconds, ticks = measure(calls()[name])
-    assert seconds > 0.01
+    assert seconds > 0.01  # long enough to tell
     # With the lock held, the other thread would come to one tick before or after the call.
     assert ticks >= 5
 
