@@ -17,9 +17,9 @@ bench:  ## Run the benchmarks with their peers
 lint:  ## Check formatting, the direction of includes, the Python package, and clang-tidy
 	@tools/lint.sh
 
-format:  ## Format all C++ and Python files in place
+format:  ## Format all C++, CUDA and Python files in place
 	@tools/setup.sh lint
-	@git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format -i
+	@git ls-files -z '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 clang-format -i
 	@bash -c 'source tools/python_env.sh && make_venv venv-lint python/tests/requirements-lint.txt'
 	@build/venv-lint/bin/ruff format --quiet
 

@@ -1,9 +1,9 @@
 # What `cmake --install` writes: libraries, headers, the command, the licence, and a package for find_package(lplb) with
-# the targets lplb::lplb and, where it was built, lplb::io.
+# the targets lplb::lplb, lplb::cuda and, where it was built, lplb::io.
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/lplb)
 
-install(TARGETS lplb EXPORT lplbTargets)
+install(TARGETS lplb lplb_cuda EXPORT lplbTargets)
 if(LPLB_BUILD_IO)
   install(TARGETS lplb_io EXPORT lplbTargets)
 endif()

@@ -5,7 +5,9 @@ base <- model <- stages <- planner <- cli, python, benchmarks, examples; trace a
 
 A public header belongs to a part of the project as a source file does; PUBLIC_HEADERS says to which. A part may
 include itself and the parts that MAY_INCLUDE gives it; no stage includes another. Public headers and the core may
-include the C++ standard library and nothing else from outside.
+include the C++ standard library and nothing else from outside. The CUDA side of a stage, its .cu and .cuh files, may
+also include CUDA's headers and the part cuda; src/cuda/no_cuda.cpp, the stub of the whole CUDA interface, may include
+the whole core.
 
 Usage: check_includes.py [ROOT]. Prints one line a violation and exits 1 when there is one.
 """
@@ -15,21 +17,22 @@ import re
 import sys
 
 STAGES = ["count", "exchange", "solve", "apportion", "remap", "eplb", "optimize", "metrics"]
-CORE = ["base", "model", *STAGES, "planner"]
+CORE = ["base", "model", *STAGES, "planner", "cuda"]
 TOP = ["cli", "python", "benchmarks", "examples"]
 
 PUBLIC_HEADERS = {
     "base": ["error", "types"],
     "model": ["certificate", "placement", "plan", "replay_result", "source_table", "topology", "trace"],
-    "count": ["count"],
+    "cuda": ["cuda", "cuda_placement", "cuda_routing"],
+    "count": ["count", "cuda_count"],
     "exchange": ["exchange"],
-    "solve": ["solve"],
-    "apportion": ["apportion"],
-    "remap": ["remap"],
+    "solve": ["solve", "cuda_solve"],
+    "apportion": ["apportion", "cuda_apportion"],
+    "remap": ["remap", "cuda_remap"],
     "eplb": ["eplb"],
     "optimize": ["optimize"],
     "metrics": ["metrics"],
-    "planner": ["planner", "policy", "replay"],
+    "planner": ["planner", "policy", "replay", "cuda_planner"],
     "trace": ["trace_io"],
     "report": ["report"],
 }
@@ -38,8 +41,10 @@ PART_OF_HEADER = {f"{name}.h": part for part, names in PUBLIC_HEADERS.items() fo
 MAY_INCLUDE = {
     "base": [],
     "model": ["base"],
+    "cuda": ["base", "model"],
     **{stage: ["base", "model"] for stage in STAGES},
     "planner": ["base", "model", *STAGES],
+    "no_cuda": CORE,
     "trace": ["base", "model"],
     "report": ["base", "model"],
     **{part: [*CORE, "trace", "report"] for part in TOP},
@@ -47,6 +52,9 @@ MAY_INCLUDE = {
 
 # Outside the standard library; the parts on top may use what they like.
 THIRD_PARTY = {"trace": ["zlib.h", "nlohmann/"], "report": ["nlohmann/"]}
+CUDA_SUFFIXES = (".cu", ".cuh")
+CUDA_THIRD_PARTY = ["cuda", "cooperative_groups", "cub/"]
+CUDA_STUB = pathlib.PurePath("src/cuda/no_cuda.cpp")
 
 STANDARD = set(
     """algorithm any array atomic barrier bit bitset cassert cctype cerrno cfenv cfloat charconv chrono cinttypes
@@ -67,6 +75,8 @@ def part_of_file(path):
     """The part that a file of the project belongs to, None where the rules say nothing about it."""
     if path.parts[:2] == ("include", "lplb"):
         return PART_OF_HEADER.get(path.name)
+    if path == CUDA_STUB:
+        return "no_cuda"
     if path.parts[0] == "src":
         return path.parts[1]
     return path.parts[0] if path.parts[0] in TOP else None
@@ -80,8 +90,15 @@ def part_of_include(name):
     return folder if rest and folder in MAY_INCLUDE else None
 
 
-def is_third_party(part, name):
-    return name not in STANDARD and not any(name.startswith(prefix) for prefix in THIRD_PARTY.get(part, []))
+def third_party_of(path, part):
+    """Beginnings of what the file may include from outside the standard library."""
+    return CUDA_THIRD_PARTY if path.suffix in CUDA_SUFFIXES else THIRD_PARTY.get(part, [])
+
+
+def parts_for(path, part):
+    """The other parts that a file may include."""
+    public_cuda = path.parts[0] == "include" and path.name.startswith("cuda_")
+    return [*MAY_INCLUDE[part], "cuda"] if public_cuda or path.suffix in CUDA_SUFFIXES else MAY_INCLUDE[part]
 
 
 def check_include(path, quote, name):
@@ -89,19 +106,20 @@ def check_include(path, quote, name):
     part = part_of_file(path)
     is_public = path.parts[0] == "include"
     if quote == "<":
+        allowed = [] if is_public else third_party_of(path, part)
         if name.startswith("lplb/"):
             return f'includes <{name}>: the project\'s own headers take quotes, "{name}"'
-        if part not in TOP and is_third_party(None if is_public else part, name):
+        if part not in TOP and name not in STANDARD and not name.startswith(tuple(allowed)):
             return f"includes <{name}>: {'public headers' if is_public else part} may use the standard library" + (
-                f" and {', '.join(THIRD_PARTY[part])}" if not is_public and part in THIRD_PARTY else " alone"
+                f" and {', '.join(allowed)}" if allowed else " alone"
             )
         return None
     if is_public and not name.startswith("lplb/"):
         return f'includes "{name}": public headers may include public headers alone'
     target = part_of_include(name)
-    if target in (None, part) or target in MAY_INCLUDE[part]:
+    if target in (None, part) or target in parts_for(path, part):
         return None
-    return f'includes "{name}" ({target}): {part} may include {", ".join([*MAY_INCLUDE[part], "itself"])}'
+    return f'includes "{name}" ({target}): {part} may include {", ".join([*parts_for(path, part), "itself"])}'
 
 
 def check_file(root, path):

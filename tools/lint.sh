@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 tools/setup.sh lint
 failed=0
 echo "== lint: format"
-git ls-files -z '*.h' '*.cpp' | xargs -0 clang-format --dry-run -Werror || failed=1
+git ls-files -z '*.h' '*.cpp' '*.cu' '*.cuh' | xargs -0 clang-format --dry-run -Werror || failed=1
 echo "== lint: includes"
 python3 tools/check_includes.py || failed=1
 echo "== lint: python"

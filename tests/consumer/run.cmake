@@ -12,7 +12,7 @@ endfunction()
 
 function(install_lplb build_io)
   run(${CMAKE_COMMAND} -S ${SOURCE_DIR} -B ${work}/lplb ${common} -DCMAKE_INSTALL_PREFIX=${work}/prefix
-    -DLPLB_BUILD_IO=${build_io} -DLPLB_BUILD_CLI=OFF -DLPLB_BUILD_TESTS=OFF)
+    -DLPLB_BUILD_IO=${build_io} -DLPLB_BUILD_CLI=OFF -DLPLB_BUILD_TESTS=OFF -DLPLB_CUDA=OFF)
   run(${CMAKE_COMMAND} --build ${work}/lplb --target install)
   foreach(file include/lplb/solve.h share/licenses/lplb/LICENSE)
     if(NOT EXISTS ${work}/prefix/${file})
@@ -25,7 +25,7 @@ endfunction()
 
 if(KIND STREQUAL "add_subdirectory")
   set(project add_subdirectory)
-  set(arguments -DLPLB_SOURCE_DIR=${SOURCE_DIR})
+  set(arguments -DLPLB_SOURCE_DIR=${SOURCE_DIR} -DLPLB_CUDA=OFF)
 else()
   set(project find_package)
   set(expect_io ON)

@@ -1,3 +1,4 @@
+include_guard()
 # lplb_oracles: what the headers of tests/support need that name LEMON, COIN CLP and GLPK. Tests and benchmarks only.
 include_guard()
 find_library(LEMON_LIBRARY lemon REQUIRED)

@@ -1,6 +1,6 @@
 #pragma once
 
-// Comparing plans, and reading the message of an InvalidArgument.
+// Comparing plans, and reading the message of an error.
 
 #include <string>
 
@@ -17,12 +17,12 @@ inline bool same_plan(const Plan& a, const Plan& b) {
          a.num_sweeps == b.num_sweeps && a.num_waves == b.num_waves && a.num_raises == b.num_raises;
 }
 
-/// What InvalidArgument says that `function` throws; "no error" when it throws none.
+/// What an error says that `function` throws; "no error" when it throws none.
 template <class F>
 std::string message_of(const F& function) {
   try {
     function();
-  } catch (const InvalidArgument& error) {
+  } catch (const Error& error) {
     return error.what();
   }
   return "no error";

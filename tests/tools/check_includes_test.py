@@ -57,6 +57,19 @@ class CheckIncludes(unittest.TestCase):
         self.accepts("src/trace/a.cpp", "#include <zlib.h>\n#include <nlohmann/json.hpp>\n#include <vector>\n")
         self.accepts("cli/a.cpp", "#include <fmt/format.h>\n")
 
+    def test_the_cuda_side(self):
+        self.accepts("src/count/a.cu", '#include <cuda_runtime.h>\n#include "cuda/launch.cuh"\n')
+        self.accepts("src/cuda/a.cuh", "#include <cooperative_groups.h>\n#include <cub/cub.cuh>\n")
+        self.accepts("include/lplb/cuda_count.h", '#include "lplb/cuda.h"\n')
+        self.accepts("src/cuda/no_cuda.cpp", '#include "lplb/cuda_planner.h"\n')
+        self.refuses("src/count/a.cpp", '#include "cuda/launch.cuh"', '"cuda/launch.cuh" (cuda): count may')
+        self.refuses("src/count/a.cpp", "#include <cuda_runtime.h>", "count may use the standard library alone")
+        self.refuses("src/count/a.cu", "#include <zlib.h>", "count may use the standard library and cuda")
+        self.refuses("src/count/a.cu", '#include "remap/remap.cuh"', "(remap): count may")
+        self.refuses("src/cuda/a.cu", '#include "lplb/cuda_planner.h"', "(planner): cuda may")
+        self.refuses("include/lplb/count.h", '#include "lplb/cuda.h"', "(cuda): count may")
+        self.refuses("include/lplb/cuda_count.h", "#include <cuda_runtime.h>", "public headers may use the standard")
+
     def test_own_headers_take_quotes(self):
         self.refuses("cli/a.cpp", "#include <lplb/solve.h>", "take quotes")
 

@@ -1,0 +1,48 @@
+#pragma once
+
+// The operations of solve/simt.h on a GPU. Sums, maxima and unions over a warp are one instruction each since sm_80.
+
+#include <cuda_runtime.h>
+
+#include "solve/simt.h"
+
+namespace lplb::cuda {
+
+struct HardwareSimt {
+  static constexpr unsigned kAllLanes = ~0U;
+
+  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
+  __device__ static int lane() { return thread() % kWarpSize; }
+  __device__ static int warp() { return __shfl_sync(kAllLanes, thread() / kWarpSize, 0); }
+  __device__ static int num_threads() { return static_cast<int>(blockDim.x); }
+  __device__ static int num_warps() { return num_threads() / kWarpSize; }
+  __device__ static void sync_block() { __syncthreads(); }
+  __device__ static void sync_warp() { __syncwarp(); }
+
+  __device__ static int shuffle(int value, int lane) { return __shfl_sync(kAllLanes, value, lane); }
+  __device__ static unsigned ballot(bool flag) { return __ballot_sync(kAllLanes, flag); }
+  __device__ static int reduce_add(int value) { return __reduce_add_sync(kAllLanes, value); }
+  __device__ static unsigned reduce_add(unsigned value) { return __reduce_add_sync(kAllLanes, value); }
+  __device__ static int reduce_max(int value) { return __reduce_max_sync(kAllLanes, value); }
+  __device__ static unsigned reduce_or(unsigned value) { return __reduce_or_sync(kAllLanes, value); }
+
+  /// Branches on what lane 0 broadcasts are known to leave the warp together, which spares a check at every shuffle.
+  template <class T>
+  __device__ static T uniform(const T& value) {
+    T result;
+    auto* const words = reinterpret_cast<unsigned*>(&result);
+#pragma unroll
+    for (unsigned i = 0; i < sizeof(T) / sizeof(unsigned); ++i) {
+      words[i] = __shfl_sync(kAllLanes, reinterpret_cast<const unsigned*>(&value)[i], 0);
+    }
+    return result;
+  }
+
+  __device__ static int add(int* sum, int value) { return atomicAdd(sum, value); }
+  __device__ static unsigned add(unsigned* sum, unsigned value) { return atomicAdd(sum, value); }
+  __device__ static void raise(int* most, int value) { atomicMax(most, value); }
+  __device__ static int lowest_bit(unsigned bits) { return __ffs(static_cast<int>(bits)) - 1; }
+  __device__ static int count_bits(unsigned bits) { return __popc(bits); }
+};
+
+}  // namespace lplb::cuda

@@ -1,0 +1,87 @@
+// Threads and shared memory of the CUDA solver. One split wants many threads, which load all at once and keep a warp
+// for each component; many splits want small blocks, of which a multiprocessor holds several.
+
+#include "solve/solve_config.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "solve/simt.h"
+#include "solve/solve_image.h"
+
+namespace lplb::cuda {
+namespace {
+
+constexpr int kSumsWords = 16;  // BlockSums
+constexpr int kManySplits = 128;
+
+int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
+
+int choose_threads(const SolveShape& shape) {
+  if (shape.num_splits >= kManySplits) {
+    return shape.num_ranks <= 32 ? 64 : 128;
+  }
+  return 512;
+}
+
+/// As many lanes as leave neither lanes without a slot nor ranks without lanes; half of the threads add up ranks.
+int choose_log_lanes_per_rank(const SolveShape& shape, int num_threads) {
+  const int slots_per_rank = shape.num_physical / shape.num_ranks;
+  int log = 0;
+  while (1 << log < std::min(kWarpSize, slots_per_rank) && (2 << log) * shape.num_ranks <= num_threads / 2) {
+    ++log;
+  }
+  return log;
+}
+
+class Stacker {
+ public:
+  explicit Stacker(int words) : words_(words) {}
+  int take(int words) {
+    const int begin = words_;
+    words_ += round_up(words, 4);
+    return begin;
+  }
+  int words() const { return words_; }
+
+ private:
+  int words_;
+};
+
+SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
+  SolveLayout layout{.in_shared = in_shared, .log_lanes_per_rank = choose_log_lanes_per_rank(shape, num_threads)};
+  Stacker shared(kSumsWords);
+  layout.counts = shared.take(shape.num_logical + 1);
+  layout.fixed_load = shared.take(shape.num_ranks + 1);
+  layout.load = shared.take(shape.num_ranks);
+  layout.in_bottleneck = shared.take(shape.num_ranks);
+  // A warp has one, two or four ranks a lane.
+  const int ranks = static_cast<int>(
+      std::bit_ceil(static_cast<unsigned>(std::clamp(shape.num_ranks, kWarpSize, kMaxComponentRanks))));
+  layout.scratch_stride = kScratchPerRank * ranks;
+  layout.scratch = shared.take(layout.scratch_stride * num_threads / kWarpSize);
+  Stacker spill(0);
+  Stacker& large = in_shared ? shared : spill;
+  layout.class_total = large.take(shape.class_words);
+  layout.amounts = large.take(shape.amount_words);
+  layout.image_words = in_shared ? shape.image_words : 0;
+  layout.image = shared.take(layout.image_words);
+  layout.shared_words = shared.words();
+  layout.spill_words = spill.words();
+  return layout;
+}
+
+}  // namespace
+
+SolveConfig choose_solve_config(const SolveShape& shape) {
+  SolveConfig config{
+      .num_blocks = shape.num_splits, .num_threads = choose_threads(shape), .shared_bytes = 0, .layout = {}};
+  config.layout = lay_out(shape, config.num_threads, true);
+  if (config.layout.shared_words * 4 > shape.max_shared_bytes) {
+    config.layout = lay_out(shape, config.num_threads, false);
+  }
+  config.shared_bytes = static_cast<std::size_t>(config.layout.shared_words) * 4;
+  return config;
+}
+
+}  // namespace lplb::cuda

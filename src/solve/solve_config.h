@@ -1,0 +1,50 @@
+#pragma once
+
+// How a launch of the CUDA solver is shaped: threads, and where in shared memory everything lies. A pure function of
+// the shape, tested without a GPU.
+
+#include <cstddef>
+
+namespace lplb::cuda {
+
+/// What decides the shape of a launch. Words are of 32 bits.
+struct SolveShape {
+  int num_logical = 0;
+  int num_physical = 0;
+  int num_ranks = 0;
+  int num_splits = 1;
+  int image_words = 0;       // room for an image,
+  int amount_words = 0;      // its amounts,
+  int class_words = 0;       // and its class totals
+  int max_shared_bytes = 0;  // that the device gives one block
+};
+
+/// Word offsets. The image, the amounts and the class totals lie in shared memory, or, where they do not fit, the
+/// first stays where it is and the others lie in the caller's workspace.
+struct SolveLayout {
+  bool in_shared = true;
+  int log_lanes_per_rank = 0;  // lanes that add up a rank's slots
+  int counts = 0;              // [E + 1]
+  int fixed_load = 0;          // [G + 1]
+  int load = 0;
+  int in_bottleneck = 0;
+  int scratch = 0;
+  int scratch_stride = 0;  // a warp
+  int class_total = 0;
+  int amounts = 0;
+  int image = 0;
+  int image_words = 0;
+  int shared_words = 0;
+  int spill_words = 0;  // a split
+};
+
+struct SolveConfig {
+  int num_blocks = 1;  // a block a split
+  int num_threads = 256;
+  std::size_t shared_bytes = 0;
+  SolveLayout layout;
+};
+
+SolveConfig choose_solve_config(const SolveShape& shape);
+
+}  // namespace lplb::cuda

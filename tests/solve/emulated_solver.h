@@ -1,0 +1,83 @@
+#pragma once
+
+// The device code of the solver on the CPU, with the interface of `split`.
+
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "solve/solve_block.h"
+#include "solve/solve_config.h"
+#include "solve/solve_image.h"
+#include "solve/split_graph.h"
+#include "support/emulated_simt.h"
+#include "support/instance.h"
+
+namespace lplb::testing {
+
+/// How a launch is forced, to reach what a shape alone would not.
+struct EmulatedLaunch {
+  int num_splits = 128;  // as many choose a small block
+  int max_shared_bytes = 200 << 10;
+};
+
+inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launch = {}) {
+  const SplitGraph graph(instance.placement, instance.live);
+  std::vector<unsigned> image = cuda::make_solve_image(graph);
+  cuda::SolveHeader header;
+  std::memcpy(&header, image.data(), sizeof header);
+  const cuda::SolveConfig config = cuda::choose_solve_config({.num_logical = graph.num_logical(),
+                                                              .num_physical = graph.num_physical(),
+                                                              .num_ranks = graph.num_ranks(),
+                                                              .num_splits = launch.num_splits,
+                                                              .image_words = static_cast<int>(image.size()),
+                                                              .amount_words = header.num_amounts,
+                                                              .class_words = header.num_classes + 1,
+                                                              .max_shared_bytes = launch.max_shared_bytes});
+  Plan plan;
+  plan.quota.assign(graph.num_physical(), -1);
+  plan.rank_load.assign(graph.num_ranks(), -1);
+  plan.component_bound.assign(graph.num_ranks(), -1);
+  plan.in_bottleneck.assign(graph.num_ranks(), 7);
+  plan.component = graph.impl().component_of;
+  cuda::PlanSummary summary{};
+  std::vector<unsigned> spill(config.layout.spill_words + 4);
+  const cuda::SolveArgs args{.images = image.data(),
+                             .image_stride = static_cast<int>(image.size()),
+                             .counts = instance.counts.data(),
+                             .base_load = instance.base_load.empty() ? nullptr : instance.base_load.data(),
+                             .num_logical = graph.num_logical(),
+                             .num_physical = graph.num_physical(),
+                             .num_ranks = graph.num_ranks(),
+                             .slots_per_rank = graph.num_physical() / graph.num_ranks(),
+                             .quota = plan.quota.data(),
+                             .rank_load = plan.rank_load.data(),
+                             .component_bound = plan.component_bound.data(),
+                             .in_bottleneck = plan.in_bottleneck.data(),
+                             .summary = &summary,
+                             .spill = spill.data(),
+                             .layout = config.layout};
+  struct alignas(16) Quad {
+    unsigned words[4];
+  };
+  std::vector<Quad> shared(config.layout.shared_words / 4 + 1, Quad{{0xabababab, 0xabababab, 0xabababab, 0xabababab}});
+  EmulatedBlock block(config.num_threads);
+  block.run([&] {
+    if (config.layout.in_shared) {
+      cuda::solve_block<EmulatedSimt, true>(args, shared[0].words, 0, [] {});
+    } else {
+      cuda::solve_block<EmulatedSimt, false>(args, shared[0].words, 0, [] {});
+    }
+  });
+  plan.component_bound.resize(graph.num_components());
+  plan.max_load = summary.max_load;
+  plan.lower_bound = summary.lower_bound;
+  plan.status = summary.status;
+  plan.num_sweeps = summary.num_sweeps;
+  plan.num_waves = summary.num_waves;
+  plan.num_raises = summary.num_raises;
+  plan.digest = summary.digest;
+  return plan;
+}
+
+}  // namespace lplb::testing

@@ -1,0 +1,59 @@
+// The device code of the solver, run on the CPU: every field of every plan equals the CPU solver's. Where there is no
+// GPU this is what stands for the tests that need one.
+
+#include <gtest/gtest.h>
+
+#include "solve/emulated_solver.h"
+#include "support/named_instances.h"
+#include "support/plans.h"
+#include "support/random_instance.h"
+
+namespace lplb {
+namespace {
+
+using namespace lplb::testing;
+
+void expect_equal(const Instance& instance, const EmulatedLaunch& launch) {
+  const Plan expected = split(instance.placement, instance.counts, instance.base_load, instance.live);
+  ASSERT_TRUE(same_plan(expected, emulated_solve(instance, launch))) << instance;
+}
+
+TEST(SolveEmulated, NamedCases) {
+  for (const NamedCase& named : named_cases()) {
+    const PlacedBatches placed = place_and_draw(named, 1, 2, 21).front();
+    for (const std::vector<Tokens>& batch : placed.batches) {
+      const Instance instance{.placement = placed.placement, .counts = batch, .base_load = {}, .live = {}};
+      expect_equal(instance, {.num_splits = 1});
+      expect_equal(instance, {.num_splits = 1'000});
+    }
+  }
+}
+
+TEST(SolveEmulated, RandomInstances) {
+  for (int index = 0; index < 600; ++index) {
+    Rng rng = seeded(301, index);
+    expect_equal(random_instance(rng, {.max_ranks = 8 << index % 5, .max_slots_per_rank = 6}),
+                 {.num_splits = index % 16 == 0 ? 1 : 1'000});
+  }
+}
+
+TEST(SolveEmulated, WithoutRoomInSharedMemory) {
+  for (int index = 0; index < 100; ++index) {
+    Rng rng = seeded(302, index);
+    expect_equal(random_instance(rng, {.max_ranks = 128, .max_slots_per_rank = 6}),
+                 {.num_splits = 1'000, .max_shared_bytes = 0});
+  }
+}
+
+TEST(SolveImage, RefusesAComponentThatIsTooLarge) {
+  std::vector<std::int32_t> ring;
+  for (int rank = 0; rank < 129; ++rank) {
+    ring.insert(ring.end(), {rank, (rank + 1) % 129});
+  }
+  const SplitGraph graph(Placement(ring, 129, 129));
+  EXPECT_EQ(message_of([&] { cuda::make_solve_image(graph); }),
+            "[SolveGraph] 129 ranks share experts, directly or over others; the CUDA solver takes up to 128");
+}
+
+}  // namespace
+}  // namespace lplb
