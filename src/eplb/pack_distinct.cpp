@@ -24,7 +24,9 @@ void DistinctPacker::put(std::int32_t item, int pack) {
 
 void DistinctPacker::take(std::int32_t item, int pack) {
   const auto first = items_.begin() + static_cast<std::ptrdiff_t>(pack) * capacity_;
-  std::remove(first, first + pack_items_[pack], item);
+  const auto last = first + pack_items_[pack];
+  const auto place = std::find(first, last, item);
+  std::copy(place + 1, last, place);
   --pack_items_[pack];
   --held(pack, owner_[item]);
   // Summed anew, not subtracted: rounding could leave a weight below 0.

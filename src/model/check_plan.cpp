@@ -159,7 +159,7 @@ struct Examination {
   }
 
   Finding bounds() const {
-    if (const Finding finding = component_numbers(components())) {
+    if (Finding finding = component_numbers(components())) {
       return finding;
     }
     const std::vector<Confinement> confined = confinements();

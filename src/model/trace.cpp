@@ -31,7 +31,10 @@ Trace regroup_sources(const Trace& trace, int num_ranks) {
   const std::size_t merged = static_cast<std::size_t>(trace.num_sources / num_ranks) * num_experts;
   Trace result = trace;
   result.num_sources = num_ranks;
-  result.counts.assign(merged == 0 ? 0 : trace.counts.size() / merged * num_experts, 0);
+  if (merged == 0) {
+    return result;
+  }
+  result.counts.assign(trace.counts.size() / merged * num_experts, 0);
   for (std::size_t i = 0; i < trace.counts.size(); ++i) {
     Tokens& sum = result.counts[i / merged * num_experts + i % num_experts];
     check(trace.counts[i] <= std::numeric_limits<Tokens>::max() - sum, "[regroup_sources] the sum of expert ",
