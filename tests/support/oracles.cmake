@@ -1,6 +1,5 @@
-include_guard()
 # lplb_oracles: what the headers of tests/support need that name LEMON, COIN CLP and GLPK. Tests and benchmarks only.
-include_guard()
+include_guard(GLOBAL)
 find_library(LEMON_LIBRARY lemon REQUIRED)
 find_library(CLP_LIBRARY Clp REQUIRED)
 find_library(COINUTILS_LIBRARY CoinUtils REQUIRED)
