@@ -2,6 +2,7 @@
 
 #include "lplb/replay.h"
 
+#include <cmath>
 #include <memory>
 
 #include "lplb/error.h"
@@ -98,7 +99,7 @@ void print_header(const ReplayResult& r, Output& output) {
   output.print("{}: {} steps, {} layers, {} experts, {}; {} token-expert pairs a step and layer\n", r.trace_name,
                r.num_steps, r.num_layers, r.num_experts,
                r.num_sources > 1 ? fmt::format("{} source ranks", r.num_sources) : "no source ranks",
-               with_commas(static_cast<std::int64_t>(r.tokens_per_step + 0.5)));
+               with_commas(std::llround(r.tokens_per_step)));
   output.print("{} ranks on {} {}, {} redundant {} a rank; placed from {} {}, every {}; judged on {} {} of {} {}\n\n",
                r.num_ranks, r.num_nodes, r.num_nodes == 1 ? "node" : "nodes", r.num_redundant,
                r.num_redundant == 1 ? "slot" : "slots", r.window, r.window == 1 ? "step" : "steps", r.refresh,

@@ -14,7 +14,7 @@ constexpr std::uint64_t fast_interleave_fraction(std::int32_t q, std::int32_t n)
   constexpr float kLargestBelow = 4294967040.0F;
   const float reciprocal = 1.0F / static_cast<float>(n);
   const float estimate = static_cast<float>(q) * reciprocal * kTwoTo32;
-  const std::int64_t dividend = static_cast<std::int64_t>(static_cast<std::uint64_t>(q) << 32);
+  const auto dividend = static_cast<std::int64_t>(static_cast<std::uint64_t>(q) << 32);
   std::int64_t quotient = static_cast<std::uint32_t>(estimate < kLargestBelow ? estimate : kLargestBelow);
   std::int64_t remainder = dividend - quotient * n;
   const auto correction = static_cast<std::int32_t>(static_cast<float>(remainder) * reciprocal);

@@ -39,7 +39,7 @@ Json heat_cells(const std::vector<float>& rank_load, std::size_t num_ranks, std:
 
 /// Maps of "none" and of the best strategy, whichever of them are there.
 Json heat_maps(const ReplayResult& result) {
-  const std::size_t num_ranks = static_cast<std::size_t>(std::max(result.num_ranks, 1));
+  const auto num_ranks = static_cast<std::size_t>(std::max(result.num_ranks, 1));
   const std::size_t num_cells = result.judged_steps.size() * num_ranks;
   const std::size_t merge = std::max<std::size_t>(1, (num_cells + kMaxHeatCells - 1) / kMaxHeatCells);
   const StrategyResult* best = report::best_strategy(result);

@@ -53,7 +53,7 @@ std::string shape_text(const std::vector<std::size_t>& shape) {
 
 std::int64_t array_bytes(const std::vector<std::size_t>& shape, int item_bytes) {
   constexpr std::uint64_t kLimit = std::numeric_limits<std::int64_t>::max();
-  std::uint64_t total = static_cast<std::uint64_t>(item_bytes);
+  auto total = static_cast<std::uint64_t>(item_bytes);
   bool too_large = false;
   for (const std::size_t extent : shape) {
     if (extent == 0) {

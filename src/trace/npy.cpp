@@ -133,7 +133,7 @@ class HeaderParser {
 
 /// Values in Fortran order (first axis fastest) put into C order (last axis fastest).
 std::vector<std::byte> to_c_order(ByteSpan values, const NdArray& array) {
-  const std::size_t item_bytes = static_cast<std::size_t>(array.item_bytes);
+  const auto item_bytes = static_cast<std::size_t>(array.item_bytes);
   const std::size_t num_axes = array.shape.size();
   std::vector<std::size_t> strides(num_axes, item_bytes);
   for (std::size_t axis = 1; axis < num_axes; ++axis) {

@@ -91,7 +91,7 @@ std::vector<Placement> placements_from_json(const std::string& text, const std::
     const int num_logical = agreed(fields, kLogicalKey, options.num_logical, std::ranges::max(values) + 1, source_name);
 
     std::vector<Placement> layers;
-    const std::ptrdiff_t num_slots = static_cast<std::ptrdiff_t>(map.shape.back());
+    const auto num_slots = static_cast<std::ptrdiff_t>(map.shape.back());
     for (auto begin = values.begin(); begin != values.end(); begin += num_slots) {
       try {
         layers.emplace_back(std::vector(begin, begin + num_slots), num_logical, num_ranks, num_nodes);

@@ -79,7 +79,7 @@ RankStatistics read_rank_statistics(const SafetensorsFile& file, const std::stri
   RankStatistics statistics;
   for (const TensorInfo& info : file.tensors()) {
     const auto key = parse_key(info.name);
-    check_data(key.has_value(), source, "tensor \"", printable(info.name), "\" is not named \"iteration_layer\"");
+    check_data(key.has_value(), source, "tensor \"", printable(info.name), R"(" is not named "iteration_layer")");
     check_data(statistics.emplace(*key, file.read(info)).second, source, "iteration ", key->first, ", layer ",
                key->second, " is in it twice");
   }

@@ -71,7 +71,7 @@ Chosen choose(const ArraySource& arrays, const ReadTraceOptions& options, const 
     return layers;
   }
   check_data(arrays.names.size() == 1, source,
-             "it holds several arrays, none of them \"counts\", \"topk\" or \"layer0\"; ", "name one of ",
+             R"(it holds several arrays, none of them "counts", "topk" or "layer0"; )", "name one of ",
              name_list(arrays.names));
   return {arrays.read(arrays.names.front())};
 }
@@ -95,7 +95,7 @@ Chosen choose_from_json(ByteSpan bytes, const ReadTraceOptions& options, const s
   if (!options.array.empty()) {
     fail_data(source, "it holds no array \"", printable(options.array), "\"");
   }
-  fail_data(source, "it holds no array of numbers, nor one under \"counts\" or \"topk\"");
+  fail_data(source, R"(it holds no array of numbers, nor one under "counts" or "topk")");
 }
 
 Chosen choose_from_safetensors(ByteSpan bytes, const ReadTraceOptions& options, const std::string& source) {

@@ -58,7 +58,7 @@ std::array<std::uint64_t, kFractionBits> make_exp2_factors() {
 /// 2^exponent in units of 2^-62, for exponent <= 0: the product of the factors at the bits of its fraction.
 std::uint64_t exp2_of_negative(std::int64_t exponent) {
   static const std::array<std::uint64_t, kFractionBits> kFactors = make_exp2_factors();
-  const std::uint64_t magnitude = static_cast<std::uint64_t>(-exponent);
+  const auto magnitude = static_cast<std::uint64_t>(-exponent);
   const std::uint64_t whole = magnitude >> kFractionBits;
   if (whole > 62) {
     return 0;
@@ -112,6 +112,7 @@ void draw_counts(const std::vector<std::uint64_t>& shares, std::uint64_t num_tok
   const std::uint64_t total = std::reduce(shares.begin(), shares.end(), std::uint64_t{0});
   std::vector<std::uint64_t> drawn(shares.size());
   for (std::size_t e = 0; e < shares.size(); ++e) {
+    // The most popular expert's share is 2^32, so the total is not 0. NOLINTNEXTLINE(clang-analyzer-core.DivideZero)
     const auto mean = static_cast<std::uint64_t>((static_cast<Wide>(num_tokens) << 16) * shares[e] / total);
     // sqrt(mean tokens) in units of 2^-16 is sqrt(mean in units of 2^-16) * 2^8.
     const auto deviation = static_cast<std::int64_t>(integer_sqrt(mean) << 8);

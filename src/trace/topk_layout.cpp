@@ -71,10 +71,12 @@ void add_choices(const NdArray& array, const TopkShape& shape, int first_layer, 
     const std::size_t row = i++ / shape.k;
     const std::size_t token = row / layers_here;
     const std::size_t step = token / tokens_per_step;
-    if (static_cast<int>(value) == kNone || std::cmp_greater_equal(step, trace.num_steps)) {
+    // An id of one byte is a number, not a character. NOLINTNEXTLINE(bugprone-signed-char-misuse)
+    const auto id = static_cast<int>(value);
+    if (id == kNone || std::cmp_greater_equal(step, trace.num_steps)) {
       return;
     }
-    const std::size_t expert = static_cast<std::size_t>(value);
+    const auto expert = static_cast<std::size_t>(id);
     if (std::exchange(last_row[expert], row + 1) == row + 1) [[unlikely]] {
       fail_data(array.source, "array \"", printable(array.name), "\" names expert ", expert, " twice for token ", token,
                 "; are these the router's choices?");

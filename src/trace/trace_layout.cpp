@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "trace/data_error.h"
 
@@ -74,13 +75,15 @@ bool is_count(T value) {
 /// Sums of each step and layer must stay below 2^31.
 void check_sums(const Trace& trace, const NdArray& array) {
   const std::size_t block = static_cast<std::size_t>(trace.num_sources) * trace.num_experts;
-  for (std::size_t begin = 0; begin < trace.counts.size(); begin += block) {
-    std::int64_t sum = 0;
-    for (std::size_t i = begin; i < begin + block; ++i) {
-      sum += trace.counts[i];
+  auto next = trace.counts.begin();
+  for (int step = 0; step < trace.num_steps; ++step) {
+    for (int layer = 0; layer < trace.num_layers; ++layer) {
+      const auto end = next + static_cast<std::ptrdiff_t>(block);
+      const std::int64_t sum = std::accumulate(next, end, std::int64_t{0});
+      check_data(sum <= kMaxTokens, array.source, "the counts of step ", step, ", layer ", layer, " sum to ", sum,
+                 "; that must stay below 2^31");
+      next = end;
     }
-    check_data(sum <= kMaxTokens, array.source, "the counts of step ", begin / block / trace.num_layers, ", layer ",
-               begin / block % trace.num_layers, " sum to ", sum, "; that must stay below 2^31");
   }
 }
 
@@ -125,7 +128,7 @@ Loads values_to_loads(const NdArray& values) {
   std::vector<double> sums(num_experts * axes.num_layers);
   std::size_t i = 0;
   visit_values(values, [&](auto value) {
-    const double load = static_cast<double>(value);
+    const auto load = static_cast<double>(value);
     if (!(load >= 0 && std::isfinite(load))) [[unlikely]] {
       fail_data(values.source, described(values), " holds ", +value, " at ", position_text(values, i),
                 "; loads must be finite and not negative");
