@@ -16,7 +16,7 @@ import pathlib
 import re
 import sys
 
-STAGES = ["count", "exchange", "solve", "apportion", "remap", "eplb", "optimize", "metrics"]
+STAGES = ["count", "exchange", "solve", "apportion", "remap", "eplb", "optimize", "metrics", "weighted"]
 CORE = ["base", "model", *STAGES, "planner", "cuda"]
 TOP = ["cli", "python", "benchmarks", "examples"]
 
@@ -32,6 +32,7 @@ PUBLIC_HEADERS = {
     "eplb": ["eplb"],
     "optimize": ["optimize"],
     "metrics": ["metrics"],
+    "weighted": ["weighted", "cuda_weighted"],
     "planner": ["planner", "policy", "replay", "cuda_planner"],
     "trace": ["trace_io"],
     "report": ["report"],

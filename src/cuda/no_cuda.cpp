@@ -11,6 +11,7 @@
 #include "lplb/cuda_remap.h"
 #include "lplb/cuda_routing.h"
 #include "lplb/cuda_solve.h"
+#include "lplb/cuda_weighted.h"
 #include "lplb/error.h"
 
 namespace lplb::cuda {
@@ -91,5 +92,15 @@ PlanView Planner::plan_view() const { refuse("Planner"); }
 Counts Planner::table() const { refuse("Planner"); }
 Plan Planner::read_plan(Stream) const { refuse("Planner"); }
 std::int32_t Planner::read_status(Stream) { refuse("Planner"); }
+
+struct WeightedDeviceModel::Impl {};
+WeightedDeviceModel::WeightedDeviceModel(const WeightedModel&, double) { refuse("WeightedDeviceModel"); }
+WeightedDeviceModel::~WeightedDeviceModel() = default;
+WeightedDeviceModel::WeightedDeviceModel(WeightedDeviceModel&&) noexcept = default;
+WeightedDeviceModel& WeightedDeviceModel::operator=(WeightedDeviceModel&&) noexcept = default;
+void solve_weighted(const WeightedDeviceModel&, const WeightedDeviceInput&, const WeightedDeviceOutput&, Stream,
+                    const WeightedLaunch&) {
+  refuse("solve_weighted");
+}
 
 }  // namespace lplb::cuda

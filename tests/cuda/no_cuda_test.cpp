@@ -5,6 +5,7 @@
 #include "lplb/cuda.h"
 #include "lplb/cuda_count.h"
 #include "lplb/cuda_planner.h"
+#include "lplb/cuda_weighted.h"
 #include "support/plans.h"
 
 namespace lplb::cuda {
@@ -28,6 +29,9 @@ TEST(NoCuda, SaysWhyNothingRuns) {
             std::string("[count_tokens") + kWhy);
   EXPECT_EQ(message_of([&] { DevicePlacement{placement}; }), std::string("[DevicePlacement") + kWhy);
   EXPECT_EQ(message_of([&] { SolveGraph{SplitGraph(placement)}; }), std::string("[SolveGraph") + kWhy);
+  const std::vector<double> time{1, 1};
+  const WeightedModel model(placement, {.time_per_token = time});
+  EXPECT_EQ(message_of([&] { WeightedDeviceModel{model}; }), std::string("[WeightedDeviceModel") + kWhy);
   EXPECT_EQ(message_of([&] { Planner(placement, {}); }), std::string("[Planner") + kWhy);
 }
 

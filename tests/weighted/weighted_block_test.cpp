@@ -1,0 +1,102 @@
+// The solver as a block of many threads, on the host: every thread a fiber, so that a missing barrier or a thread that
+// owns too little shows without a GPU.
+
+#include <gtest/gtest.h>
+
+#include "support/emulated_simt.h"
+#include "weighted/random_weighted.h"
+#include "weighted/solve_problem.h"
+
+namespace lplb::weighted {
+namespace {
+
+using lplb::testing::EmulatedBlock;
+
+/// Values that the threads bring together, and float as the GPU has it.
+template <int kTile_>
+class FiberBlock {
+ public:
+  static constexpr int kTile = kTile_;
+  using Real = float;
+
+  explicit FiberBlock(std::vector<Extremes<double>>& values) : values_(values) {}
+
+  static int thread() { return EmulatedBlock::active().thread(); }
+  static int num_threads() { return EmulatedBlock::active().num_threads(); }
+  static void sync() { EmulatedBlock::active().meet_block(); }
+
+  Extremes<float> combine(const Extremes<float>& mine) {
+    const Extremes<double> all = bring({mine.max0, mine.max1, mine.sum0, mine.sum1});
+    return {static_cast<float>(all.max0), static_cast<float>(all.max1), static_cast<float>(all.sum0),
+            static_cast<float>(all.sum1)};
+  }
+  double sum(double value) { return bring({.sum0 = value}).sum0; }
+  double max(double value) { return bring({.max0 = value}).max0; }
+  static double inverse(double x) { return 1 / x; }
+  static int exponent(std::uint32_t bits) { return SerialBlock::exponent(bits); }
+
+ private:
+  Extremes<double> bring(const Extremes<double>& mine) {
+    values_[thread()] = mine;
+    sync();
+    Extremes<double> all = values_[0];
+    for (int i = 1; i < num_threads(); ++i) {
+      all = {std::max(all.max0, values_[i].max0), std::max(all.max1, values_[i].max1), all.sum0 + values_[i].sum0,
+             all.sum1 + values_[i].sum1};
+    }
+    sync();
+    return all;
+  }
+
+  std::vector<Extremes<double>>& values_;
+};
+
+template <int kTile>
+void expect_as_one_thread(int num_threads, int num_instances, double tolerance) {
+  Rng rng(41);
+  EmulatedBlock fibers(num_threads);
+  for (int i = 0; i < num_instances; ++i) {
+    SCOPED_TRACE(i);
+    const lplb::testing::WeightedInstance instance =
+        lplb::testing::random_weighted_instance(rng, {.with_rows = i % 2 == 1});
+    const WeightedModel model = instance.model();
+    const Image& image = tolerance < kCarefulTolerance ? model.impl().one_block : model.impl().by_component;
+    if (kTile != 0 && image.header.num_elements > kTile * num_threads) {
+      continue;
+    }
+    std::vector<double> doubles(memory_doubles(image.header, num_threads), std::nan(""));
+    std::vector<Extremes<double>> values(num_threads);
+    std::vector<double> share(model.num_physical());
+    std::vector<double> rank_time(model.num_ranks());
+    std::vector<Tokens> quota(model.num_physical());
+    WeightedSummary summary;
+    const ImageView view{.header = image.header, .words = image.words.data()};
+    const Batch batch{.counts = instance.counts.data(),
+                      .base_time = instance.base_time.empty() ? nullptr : instance.base_time.data(),
+                      .row_bound = instance.row_bound.data(),
+                      .tolerance = tolerance,
+                      .max_iterations = 60};
+    const Memory memory = lay_out_memory(image.header, num_threads, doubles.data());
+    fibers.run([&] {
+      FiberBlock<kTile> block(values);
+      solve_problem(block, view, batch, memory,
+                    {.share = share.data(), .rank_time = rank_time.data(), .quota = quota.data(), .summary = &summary});
+    });
+    const WeightedResult expected = solve_weighted(model, instance.input(), {.tolerance = tolerance});
+    EXPECT_EQ(summary.status, expected.status);
+    EXPECT_EQ(lplb::testing::check_shares(instance, share, rank_time), "");
+    EXPECT_EQ(lplb::testing::check_quotas(instance, share, quota), "");
+    if (summary.status == WeightedStatus::kConverged) {
+      EXPECT_LE(summary.lower_bound, expected.max_time);
+      EXPECT_LE(expected.lower_bound, summary.max_time);
+    }
+  }
+}
+
+TEST(WeightedBlock, OneWarp) { expect_as_one_thread<8>(32, 60, 1e-4); }
+TEST(WeightedBlock, ManyThreads) { expect_as_one_thread<2>(128, 60, 1e-4); }
+TEST(WeightedBlock, ManyThreadsAtATightTolerance) { expect_as_one_thread<2>(128, 60, 1e-7); }
+TEST(WeightedBlock, MatrixInMemory) { expect_as_one_thread<0>(64, 60, 1e-4); }
+
+}  // namespace
+}  // namespace lplb::weighted
