@@ -36,7 +36,7 @@ class Finish {
     summary.quota_max_time = out_.quota != nullptr ? largest_rank_time(m_.move, nullptr) : 0;
     summary.row_excess = largest_row_excess();
     summary.lower_bound = prove(largest_base);
-    judge(summary, RowProof<Block>(block_, image_, batch_, m_).run());
+    judge(summary, RowProof<Block>(block_, image_, m_).run());
     if (block_.thread() == 0) {
       *out_.summary = summary;
     }
@@ -184,7 +184,7 @@ class Finish {
     deal(h_.num_extra, [&](int r) {
       const int i = h_.num_time_rows + r;
       double value = m_.base[i];
-      double size = magnitude(batch_.row_bound[r]) + magnitude(value + batch_.row_bound[r]);
+      double size = m_.fixed[i];
       for (int p = 0; p < h_.num_columns; ++p) {
         const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.x[p];
         value += part;
@@ -202,7 +202,7 @@ class Finish {
     deal(h_.num_rows, [&](int i) {
       const double part = m_.dual[i] * m_.base[i];
       sums.value += part;
-      sums.size += magnitude(part);
+      sums.size += i < h_.num_time_rows ? part : m_.dual[i] * m_.fixed[i];
       sums.duals += i < h_.num_time_rows ? m_.dual[i] : 0;
     });
     deal(h_.num_experts, [&](int j) { add_lowest_price(sums, j); });

@@ -166,9 +166,7 @@ class InteriorPoint {
 
   /// Looked at in every iteration that breaks rows: the duals that prove it grow without bound, and are lost to
   /// rounding soon after.
-  LPLB_WEIGHTED bool rows_contradict() {
-    return progress_.max1 > 1 && RowProof<Block>(block_, image_, batch_, m_).run();
-  }
+  LPLB_WEIGHTED bool rows_contradict() { return progress_.max1 > 1 && RowProof<Block>(block_, image_, m_).run(); }
 
   LPLB_WEIGHTED void set_rhs() {
     for_rows([&](int i) { m_.rhs[i] = m_.target[i] + m_.excess[i] + row_sum(i, m_.move); });

@@ -49,6 +49,7 @@ struct Memory {
   double* dual;           // [m]
   double* excess;         // [m] by which the slack is larger than what the tokens leave of the row
   double* size;           // [m] of an extra row: |bound| + sum of |value| * tokens
+  double* fixed;          // [m] of an extra row: the part of its size that no share changes
   double* ratio;          // [m] slack / dual
   double* target;         // [m] wished step of the slack
   double* rhs;            // [m]
@@ -63,7 +64,7 @@ struct Memory {
 
   static constexpr int kExpertArrays = 3;
   static constexpr int kColumnArrays = 8;
-  static constexpr int kRowArrays = 16;  // the two of pivots count twice
+  static constexpr int kRowArrays = 17;  // the two of pivots count twice
 };
 
 constexpr std::int64_t memory_doubles(const ImageHeader& h, int num_threads) {
@@ -78,26 +79,37 @@ LPLB_WEIGHTED Memory lay_out_memory(const ImageHeader& h, int num_threads, doubl
     next += size;
     return begin;
   };
-  Memory memory{};
-  memory.scalar = take(3);
-  memory.rank_base = take(h.num_ranks);
-  memory.partial = take(larger(h.num_ranks, num_threads));
-  for (double** array : {&memory.tokens, &memory.spread, &memory.wish}) {
-    *array = take(h.num_experts);
-  }
-  for (double** array :
-       {&memory.x, &memory.z, &memory.weight, &memory.part, &memory.left, &memory.right, &memory.work, &memory.move}) {
-    *array = take(h.num_columns);
-  }
-  for (double** array : {&memory.base, &memory.slack, &memory.dual, &memory.excess, &memory.size, &memory.ratio,
-                         &memory.target, &memory.rhs, &memory.relative, &memory.solved, &memory.ones, &memory.step}) {
-    *array = take(h.num_rows);
-  }
-  memory.pivot_row = take(2 * h.num_rows);
-  memory.pivot_inverse = take(2 * h.num_rows);
-  memory.mean = take(h.num_extra * h.num_experts);
-  memory.matrix = take(h.num_elements);
-  return memory;
+  return {.tokens = take(h.num_experts),
+          .spread = take(h.num_experts),
+          .wish = take(h.num_experts),
+          .rank_base = take(h.num_ranks),
+          .partial = take(larger(h.num_ranks, num_threads)),
+          .scalar = take(3),
+          .x = take(h.num_columns),
+          .z = take(h.num_columns),
+          .weight = take(h.num_columns),
+          .part = take(h.num_columns),
+          .left = take(h.num_columns),
+          .right = take(h.num_columns),
+          .work = take(h.num_columns),
+          .move = take(h.num_columns),
+          .base = take(h.num_rows),
+          .slack = take(h.num_rows),
+          .dual = take(h.num_rows),
+          .excess = take(h.num_rows),
+          .size = take(h.num_rows),
+          .fixed = take(h.num_rows),
+          .ratio = take(h.num_rows),
+          .target = take(h.num_rows),
+          .rhs = take(h.num_rows),
+          .relative = take(h.num_rows),
+          .solved = take(h.num_rows),
+          .ones = take(h.num_rows),
+          .step = take(h.num_rows),
+          .pivot_row = take(2 * h.num_rows),
+          .pivot_inverse = take(2 * h.num_rows),
+          .mean = take(h.num_extra * h.num_experts),
+          .matrix = take(h.num_elements)};
 }
 
 }  // namespace lplb::weighted

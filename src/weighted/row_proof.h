@@ -17,8 +17,8 @@ LPLB_WEIGHTED double rounding_of(const ImageHeader& h) {
 template <class Block>
 class RowProof {
  public:
-  LPLB_WEIGHTED RowProof(Block& block, const ImageView& image, const Batch& batch, const Memory& memory)
-      : block_(block), image_(image), h_(image.header), batch_(batch), m_(memory) {}
+  LPLB_WEIGHTED RowProof(Block& block, const ImageView& image, const Memory& memory)
+      : block_(block), image_(image), h_(image.header), m_(memory) {}
 
   LPLB_WEIGHTED bool run() {
     if (h_.num_extra == 0) {
@@ -28,9 +28,9 @@ class RowProof {
     double size = 0;
     double num_hopeless = 0;
     for (int r = block_.thread(); r < h_.num_extra; r += block_.num_threads()) {
-      const double part = m_.dual[h_.num_time_rows + r] * m_.base[h_.num_time_rows + r];
-      value += part;
-      size += magnitude(part);
+      const int i = h_.num_time_rows + r;
+      value += m_.dual[i] * m_.base[i];
+      size += m_.dual[i] * m_.fixed[i];
       num_hopeless += is_hopeless(r) ? 1 : 0;
     }
     for (int j = block_.thread(); j < h_.num_experts; j += block_.num_threads()) {
@@ -65,7 +65,7 @@ class RowProof {
   LPLB_WEIGHTED bool is_hopeless(int r) const {
     const double* const coefficients = image_.doubles(h_.coefficient) + r * h_.num_columns;
     double value = m_.base[h_.num_time_rows + r];
-    double size = magnitude(batch_.row_bound[r]) + magnitude(value + batch_.row_bound[r]);
+    double size = m_.fixed[h_.num_time_rows + r];
     for (int j = 0; j < h_.num_experts; ++j) {
       const int begin = image_.ints(h_.expert_begin)[j];
       double least = coefficients[begin];
@@ -81,7 +81,6 @@ class RowProof {
   Block& block_;
   const ImageView& image_;
   const ImageHeader& h_;
-  const Batch& batch_;
   const Memory& m_;
 };
 

@@ -120,6 +120,7 @@ class Start {
       }
       m_.base[h_.num_time_rows + r] = fixed - batch_.row_bound[r];
       m_.size[h_.num_time_rows + r] = size;
+      m_.fixed[h_.num_time_rows + r] = size;
     });
   }
 

@@ -14,6 +14,8 @@
 namespace lplb::weighted {
 namespace {
 
+constexpr std::size_t kMaxColumnsPerExpert = 512;  // every pair of them is listed
+
 /// Copies of one expert on one rank with the same time and the same coefficients.
 struct Cell {
   std::int32_t rank;
@@ -65,6 +67,8 @@ class ImageWriter {
       }
     }
     check(!cells.empty(), "[WeightedModel] expert ", expert, " has no copy on a live rank");
+    check(cells.size() <= kMaxColumnsPerExpert, "[WeightedModel] expert ", expert, " has ", cells.size(),
+          " copies that times or rows tell apart; at most ", kMaxColumnsPerExpert, " are supported");
     if (cells.size() == 1) {
       fixed_.push_back(std::move(cells[0]));
       fixed_expert_.push_back(expert);
