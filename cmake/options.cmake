@@ -22,6 +22,8 @@ add_library(lplb_options INTERFACE)
 function(lplb_add_cxx_options)
   target_compile_options(lplb_options INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:${ARGN}>")
 endfunction()
+# No fused multiply-adds where the source has none: the same numbers on every machine.
+lplb_add_cxx_options(-ffp-contract=off)
 lplb_add_cxx_options(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 sees overlaps in std::string operator+ that are not there (GCC bug 105651).

@@ -1,0 +1,22 @@
+#pragma once
+
+// The objective of a placement, from the excess (imbalance - 1) of single batches. See lplb/optimize.h.
+
+#include <cmath>
+#include <span>
+
+#include "lplb/optimize.h"
+
+namespace lplb {
+
+/// Mean of the worst tenth, rounded up. `excess` not empty.
+double tail_excess(std::span<const double> excess);
+
+/// Excess of a scenario: the mean, weighted (`weights` empty = equally), with the part `tail` from the worst tenth.
+double scenario_excess(std::span<const double> excess, std::span<const double> weights, double tail);
+
+inline double scenario_score(const PlacementObjective& objective, int scenario, double excess) {
+  return objective.weight[scenario] * std::log(excess + objective.floor[scenario]);
+}
+
+}  // namespace lplb
