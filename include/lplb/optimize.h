@@ -134,9 +134,9 @@ struct ExpertLimit {
   double gain;           // mean imbalance that this copy, in one more slot, would take away
 };
 struct PlacementLimits {
-  double imbalance = 0;              // mean over the window
-  std::vector<RankLimit> ranks;      // most frequent first, at most `most`
-  std::vector<ExpertLimit> experts;  // largest gain first, at most `most`
+  double imbalance = 0;                   // mean over the window
+  std::vector<RankLimit> ranks = {};      // most frequent first, at most `most`
+  std::vector<ExpertLimit> experts = {};  // largest gain first, at most `most`
 };
 PlacementLimits find_limits(std::span<const Tokens> window, const Placement& placement, int most = 8);
 

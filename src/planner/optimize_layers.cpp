@@ -1,0 +1,162 @@
+// Layers in parallel; and slots shared out over layers by marginal gain: each layer starts with the fewest slots, and a
+// row of slots (one a rank) goes, again and again, to the layer whose expected imbalance it lowers most. Greedy is
+// optimal where gains diminish, which they do but for noise.
+
+#include <algorithm>
+#include <mutex>
+#include <numeric>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "lplb/optimize.h"
+#include "planner/placement_judge.h"
+
+namespace lplb {
+namespace {
+
+constexpr const char* kName = "[optimize_layers] ";
+constexpr std::int64_t kTrialMoves = 1500;  // of a chain that only estimates what further slots give
+
+/// `num_slots` over the ranks that may have some: equal, and one more on some, which differ from layer to layer.
+std::vector<std::int32_t> deal_slots(int num_slots, int layer, std::span<const std::int32_t> usable) {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < static_cast<int>(usable.size()); ++rank) {
+    if (usable[rank] > 0) {
+      ranks.push_back(rank);
+    }
+  }
+  const int num_ranks = static_cast<int>(ranks.size());
+  std::vector<std::int32_t> slots(usable.size(), 0);
+  for (const int rank : ranks) {
+    slots[rank] = num_slots / num_ranks;
+  }
+  const int num_more = num_slots % num_ranks;
+  for (int i = 0; i < num_more; ++i) {
+    ++slots[ranks[(static_cast<std::int64_t>(layer) * num_more + i) % num_ranks]];
+  }
+  return slots;
+}
+
+class LayerOptimizer {
+ public:
+  LayerOptimizer(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
+                 std::span<const Placement> current)
+      : windows_(windows), num_layers_(num_layers), args_(args), current_(current) {
+    check(num_layers >= 1 && !windows.empty() && windows.size() % num_layers == 0, kName, "windows has ",
+          windows.size(), " entries; it must be [L, T, E] with L = ", num_layers);
+    check(current.empty() || static_cast<int>(current.size()) == num_layers, kName, "current has ", current.size(),
+          " placements for ", num_layers, " layers");
+    for (int layer = 0; layer < num_layers; ++layer) {
+      check_window("optimize_layers", window(layer), args.rules.num_logical);
+    }
+  }
+
+  LayersResult run(int total_slots) {
+    std::vector<std::vector<std::int32_t>> slots(num_layers_);
+    LayersResult result;
+    if (total_slots > 0) {
+      slots = share_out(total_slots);
+    }
+    std::vector<std::optional<OptimizeResult>> found(num_layers_);
+    std::int64_t done = 0;
+    std::mutex mutex;
+    parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
+      found[layer] = optimize(layer, slots[layer], args_.num_moves);
+      if (args_.progress) {
+        const std::lock_guard lock(mutex);
+        args_.progress(++done, num_layers_);
+      }
+    });
+    for (auto& layer : found) {
+      const Placement& placement = layer->placement;
+      result.num_slots.push_back(
+          total_slots > 0 ? std::accumulate(slots[result.layers.size()].begin(), slots[result.layers.size()].end(), 0)
+                          : placement.num_physical());
+      result.layers.push_back(std::move(*layer));
+    }
+    return result;
+  }
+
+ private:
+  std::span<const Tokens> window(int layer) const {
+    const std::size_t size = windows_.size() / num_layers_;
+    return windows_.subspan(layer * size, size);
+  }
+
+  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) const {
+    OptimizeArgs args = args_;
+    args.num_threads = 1;
+    args.progress = {};
+    args.seed = args_.seed + static_cast<std::uint64_t>(layer);
+    args.num_moves = num_moves;
+    if (!slots.empty()) {
+      args.rules.slots = slots;
+    }
+    args.current = current_.empty() ? args_.current : &current_[layer];
+    return optimize_placement(window(layer), args);
+  }
+
+  /// Expected excess imbalance of a layer with so many slots; each is computed once.
+  double estimate(int layer, int num_slots) const {
+    const auto slots = deal_slots(num_slots, layer, usable_);
+    const OptimizeResult result = optimize(layer, slots, std::min(kTrialMoves, args_.num_moves));
+    return result.score.imbalance[static_cast<int>(Scenario::kNoise)];
+  }
+
+  std::vector<std::vector<std::int32_t>> share_out(int total_slots) {
+    usable_.assign(args_.rules.num_ranks, 1);
+    for (std::size_t rank = 0; rank < args_.rules.live.size(); ++rank) {
+      usable_[rank] = args_.rules.live[rank] ? 1 : 0;
+    }
+    const int row = static_cast<int>(std::ranges::count(usable_, 1));
+    const std::int64_t least = static_cast<std::int64_t>(num_layers_) * args_.rules.num_logical;
+    check(total_slots >= least, kName, "total_slots (", total_slots, ") must be at least ", num_layers_, " layers of ",
+          args_.rules.num_logical, " experts");
+    std::vector<int> num_slots(num_layers_, args_.rules.num_logical);
+    std::vector<double> now(num_layers_);
+    std::vector<double> next(num_layers_);
+    const auto look_ahead = [&](int layer, int) { next[layer] = estimate(layer, num_slots[layer] + row); };
+    parallel_for(num_layers_, args_.num_threads,
+                 [&](int layer, int) { now[layer] = estimate(layer, num_slots[layer]); });
+    parallel_for(num_layers_, args_.num_threads, look_ahead);
+    std::int64_t left = total_slots - least;
+    while (left > 0) {
+      int best = 0;
+      for (int layer = 1; layer < num_layers_; ++layer) {
+        if (now[layer] - next[layer] > now[best] - next[best]) {
+          best = layer;
+        }
+      }
+      const int given = static_cast<int>(std::min<std::int64_t>(left, row));
+      num_slots[best] += given;
+      left -= given;
+      now[best] = std::min(now[best], next[best]);
+      if (left > 0) {
+        look_ahead(best, 0);
+      }
+    }
+    std::vector<std::vector<std::int32_t>> slots;
+    for (int layer = 0; layer < num_layers_; ++layer) {
+      slots.push_back(deal_slots(num_slots[layer], layer, usable_));
+    }
+    return slots;
+  }
+
+  std::span<const Tokens> windows_;
+  int num_layers_;
+  const OptimizeArgs& args_;
+  std::span<const Placement> current_;
+  std::vector<std::int32_t> usable_;  // [G] 1 = the rank is alive
+};
+
+}  // namespace
+
+LayersResult optimize_layers(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
+                             std::span<const Placement> current, int total_slots) {
+  return LayerOptimizer(windows, num_layers, args, current).run(total_slots);
+}
+
+}  // namespace lplb
