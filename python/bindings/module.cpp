@@ -15,5 +15,6 @@ NB_MODULE(_core, m) {
   bind_metrics(m);
   bind_trace(m);
   bind_replay(m);
+  bind_optimize(m);
   bind_command(m);
 }
