@@ -40,4 +40,5 @@ def _whole(function: str, name: str, loads: NDArray[Any]) -> NDArray[np.int32]:
         raise InvalidArgument(f"[{function}] {name} holds {loads.max()}; loads must be finite")
     totals = loads.sum(axis=-1, keepdims=True, dtype=np.float64)
     largest = totals.max(axis=-2, keepdims=True, initial=np.finfo(np.float64).tiny)
-    return np.rint(loads / largest * _LARGEST_BATCH).astype(np.int32)
+    whole: NDArray[np.int32] = np.rint(loads / largest * _LARGEST_BATCH).astype(np.int32)
+    return whole

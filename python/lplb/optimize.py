@@ -48,7 +48,8 @@ class OptimizeResult:
     Attributes:
         placement: the best that was found.
         score: of it.
-        start: the start that it grew from: "current", "eplb-distinct", "torus", "greedy", ...
+        start: the start that it grew from: "current", "eplb-distinct", "torus", "greedy", ...; "earlier" is the result
+            of a smaller limit of optimize_trade_off.
         start_score: of that start.
         best_start_objective: of the best start; score.objective is never larger.
         num_moved: copies on ranks where `current` has them not; 0 without one.

@@ -147,22 +147,25 @@ def place(
         ValueError: the policy is unknown or does not fit the shape.
     """
     if policy == "optimize":
-        return _optimized(
-            load, num_physical, num_ranks=num_ranks, num_nodes=num_nodes, num_groups=num_groups, seed=seed
-        )
+        return _optimize(load, num_physical, num_ranks, num_nodes, num_groups, seed)
     array, wrap = take("place", "load", load)
     return from_core(_core.place(policy, array, num_physical, num_ranks, num_nodes, num_groups, seed), wrap)
 
 
-def _optimized(load: Array, num_physical: int, *, num_ranks: int, **options: int) -> Placement:
+def _optimize(load: Array, num_physical: int, num_ranks: int, num_nodes: int, num_groups: int, seed: int) -> Placement:
     from .optimize import optimize_placement  # which needs this module
 
     if num_ranks < 1 or num_physical % num_ranks != 0:
         raise InvalidArgument(f"[place] num_physical ({num_physical}) must be a multiple of num_ranks ({num_ranks})")
     array, wrap = take("place", "load", load)
-    window = array[None] if array.ndim == 1 else array
-    slots_per_rank = num_physical // num_ranks
-    found = optimize_placement(window, num_ranks=num_ranks, slots_per_rank=slots_per_rank, **options)
+    found = optimize_placement(
+        array[None] if array.ndim == 1 else array,
+        num_ranks=num_ranks,
+        slots_per_rank=num_physical // num_ranks,
+        num_nodes=num_nodes,
+        num_groups=num_groups,
+        seed=seed,
+    )
     return from_core(found.placement._core, wrap)
 
 

