@@ -18,6 +18,8 @@ void bind_metrics(nanobind::module_& m);
 void bind_trace(nanobind::module_& m);
 void bind_replay(nanobind::module_& m);
 void bind_optimize(nanobind::module_& m);
+void bind_cuda_stages(nanobind::module_& m);
+void bind_cuda_planner(nanobind::module_& m);
 void bind_command(nanobind::module_& m);
 
 }  // namespace lplb::python

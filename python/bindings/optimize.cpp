@@ -149,6 +149,7 @@ void bind_arguments(nb::module_& m) {
   nb::class_<PlacementObjective>(m, "PlacementObjective")
       .def_rw("weight", &PlacementObjective::weight)
       .def_rw("floor", &PlacementObjective::floor)
+      .def_rw("linear", &PlacementObjective::linear)
       .def_rw("tail", &PlacementObjective::tail)
       .def_rw("move_price", &PlacementObjective::move_price);
   nb::class_<OptimizeArgs>(m, "OptimizeArgs")

@@ -18,7 +18,7 @@ from .plan import Plan, Status, split
 from .planner import Planner
 from .refresh import RefreshDecision, RefreshPolicy, decide_refresh
 from .replay import ReplayResult, replay, report
-from .routing import count, remap
+from .routing import count, remap, saw_bad_ids
 from .topology import Recommendation, Topology, recommend_topology
 from .trace import Trace, read_trace
 
@@ -70,6 +70,7 @@ __all__ = [
     "remap",
     "replay",
     "report",
+    "saw_bad_ids",
     "score_placement",
     "split",
     "write_placements",

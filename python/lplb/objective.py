@@ -10,8 +10,6 @@ from ._arrays import Array, take
 from ._window import take_window
 from .placement import Placement
 
-_DEFAULTS = _core.OptimizeArgs().objective
-
 
 class ByScenario(NamedTuple):
     """A number for each kind of batches that a placement is judged on.
@@ -29,25 +27,36 @@ class ByScenario(NamedTuple):
     shift: float
 
 
-_WEIGHT, _FLOOR = ByScenario(*_DEFAULTS.weight), ByScenario(*_DEFAULTS.floor)
+def _defaults() -> tuple[ByScenario, ByScenario, ByScenario, float]:
+    core = _core.OptimizeArgs().objective
+    return ByScenario(*core.weight), ByScenario(*core.floor), ByScenario(*core.linear), core.tail
+
+
+_WEIGHT, _FLOOR, _LINEAR, _TAIL = _defaults()
 
 
 @dataclass(frozen=True)
 class PlacementObjective:
-    """The sum over scenarios of weight * ln(excess + floor), lower is better; excess is imbalance - 1.
+    """The sum over scenarios of weight * ln(excess + floor) + linear * excess, lower is better; excess: imbalance - 1.
+
+    The logarithm buys balance in each scenario where it costs the others little; the linear part rules where balance is
+    far away.
 
     Attributes:
-        weight: of each scenario; 0 leaves it out.
+        weight: of each scenario.
         floor: excess below which a scenario gains little from less.
+        linear: weight of the excess itself.
         tail: part of the mean excess that is replaced by the mean of the worst tenth of the batches.
     """
 
     weight: ByScenario = _WEIGHT
     floor: ByScenario = _FLOOR
-    tail: float = _DEFAULTS.tail
+    linear: ByScenario = _LINEAR
+    tail: float = _TAIL
 
     def _put(self, core: _core.PlacementObjective) -> None:
-        core.weight, core.floor, core.tail = list(self.weight), list(self.floor), self.tail
+        core.weight, core.floor, core.linear = list(self.weight), list(self.floor), list(self.linear)
+        core.tail = self.tail
 
 
 class PlacementScore(NamedTuple):
@@ -80,7 +89,7 @@ def score_placement(
     *,
     live: Array | None = None,
     objective: PlacementObjective | None = None,
-    seed: int = _core.OptimizeArgs().seed,
+    seed: int = 0,
 ) -> PlacementScore:
     """Judges any placement, on the same batches as optimize_placement does with this seed.
 

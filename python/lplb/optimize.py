@@ -210,7 +210,7 @@ def optimize_trade_off(
     """
     tokens, wrap = take_window("optimize_trade_off", "window", window)
     args = _arguments("optimize_trade_off", num_ranks, options)
-    numbers = [_DEFAULTS.max_moved if limit is None else limit for limit in limits]
+    numbers = [args.max_moved if limit is None else limit for limit in limits]
     return [_result(each, wrap) for each in _core.optimize_trade_off(tokens, args, current._core, numbers, progress)]
 
 
@@ -279,3 +279,6 @@ def _result(core: tuple[Any, ...], wrap: Wrap) -> OptimizeResult:
     return OptimizeResult(
         from_core(placement, wrap), score_from_core(score), start, score_from_core(start_score), *numbers
     )
+
+
+del _DEFAULTS, _RULES  # defaults have been read; no object of the library is left when the interpreter ends

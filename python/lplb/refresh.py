@@ -25,6 +25,9 @@ class RefreshPolicy:
     least_gain: float = _DEFAULTS.least_gain
 
 
+del _DEFAULTS
+
+
 @dataclass(frozen=True)
 class RefreshDecision:
     """Whether to refresh, and why.

@@ -152,10 +152,11 @@ def test_results_depend_on_the_seed_and_not_on_threads(window):
 
 
 def test_the_objective_is_the_callers(window):
-    recorded = lplb.PlacementObjective(weight=lplb.ByScenario(1.0, 0.0, 0.0, 0.0), tail=0.0)
+    none = lplb.ByScenario(0.0, 0.0, 0.0, 0.0)
+    recorded = lplb.PlacementObjective(weight=none._replace(recorded=1.0), linear=none._replace(recorded=2.0), tail=0.0)
     result = lplb.optimize_placement(window, slots_per_rank=4, objective=recorded, **QUICK)
     excess = result.score.imbalance.recorded - 1
-    assert result.score.objective == pytest.approx(np.log(excess + recorded.floor.recorded))
+    assert result.score.objective == pytest.approx(np.log(excess + recorded.floor.recorded) + 2 * excess)
     assert result.score == lplb.score_placement(window, result.placement, objective=recorded)
 
 
