@@ -298,7 +298,6 @@ def test_any_time_is_enough(window):
         ({"num_groups": 5}, r"num_groups \(5\) must divide num_logical \(24\)"),
         ({"max_moved": 3}, "max_moved and move_price need a current placement"),
         ({"move_price": -1.0}, r"objective.move_price \(-1\) must be finite"),
-        ({"current": lplb.Placement([0, 1], num_ranks=2)}, "current has 2 experts on 2 ranks"),
         ({"objective": lplb.PlacementObjective(tail=2.0)}, r"objective.tail \(2\) must be in 0..1"),
         ({"num_chains": 0}, r"num_chains \(0\) must be at least 1"),
         ({"window": np.ones(4, int)}, r"window has the shape \[4\]; it must be \[T, E\] or \[T, S, E\]"),
@@ -325,6 +324,8 @@ def test_errors_of_the_other_functions(window):
     for function in (lplb.score_placement, lplb.find_limits):
         with pytest.raises(ValueError, match=r"window has the shape \[6, 24\]; it must be \[batches, 12 experts\]"):
             function(window, placement)
+    with pytest.raises(ValueError, match="current has 12 experts on 4 ranks; the rules say 24 on 8"):
+        lplb.optimize_placement(window, slots_per_rank=4, current=placement, **QUICK)
     there = lplb.Placement.contiguous(EXPERTS, num_ranks=RANKS)
     with pytest.raises(ValueError, match="limits must ascend"):
         lplb.optimize_trade_off(window, [3, 1], slots_per_rank=4, current=there, **QUICK)
