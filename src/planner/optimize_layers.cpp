@@ -61,14 +61,9 @@ class LayerOptimizer {
       slots = share_out(total_slots);
     }
     std::vector<std::optional<OptimizeResult>> found(num_layers_);
-    std::int64_t done = 0;
-    std::mutex mutex;
     parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
       found[layer] = optimize(layer, slots[layer], args_.num_moves);
-      if (args_.progress) {
-        const std::lock_guard lock(mutex);
-        args_.progress(++done, num_layers_);
-      }
+      tell_progress(1);
     });
     for (auto& layer : found) {
       const Placement& placement = layer->placement;
@@ -86,10 +81,19 @@ class LayerOptimizer {
     return windows_.subspan(layer * size, size);
   }
 
-  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) const {
+  void tell_progress(int num_more) {
+    if (args_.progress) {
+      const std::lock_guard lock(mutex_);
+      num_done_ += num_more;
+      args_.progress(num_done_, num_layers_);
+    }
+  }
+
+  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) {
     OptimizeArgs args = args_;
     args.num_threads = 1;
-    args.progress = {};
+    // Within a layer too, so that a callback that throws ends the search soon.
+    args.progress = [this](std::int64_t, std::int64_t) { tell_progress(0); };
     args.seed = args_.seed + static_cast<std::uint64_t>(layer);
     args.num_moves = num_moves;
     if (!slots.empty()) {
@@ -100,7 +104,7 @@ class LayerOptimizer {
   }
 
   /// Expected excess imbalance of a layer with so many slots; each is computed once.
-  double estimate(int layer, int num_slots) const {
+  double estimate(int layer, int num_slots) {
     const auto slots = deal_slots(num_slots, layer, usable_);
     const OptimizeResult result = optimize(layer, slots, std::min(kTrialMoves, args_.num_moves));
     return result.score.imbalance[static_cast<int>(Scenario::kNoise)];
@@ -150,6 +154,8 @@ class LayerOptimizer {
   const OptimizeArgs& args_;
   std::span<const Placement> current_;
   std::vector<std::int32_t> usable_;  // [G] 1 = the rank is alive
+  std::mutex mutex_;                  // of num_done_ and the callback
+  std::int64_t num_done_ = 0;
 };
 
 }  // namespace
