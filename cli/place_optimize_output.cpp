@@ -12,6 +12,7 @@
 namespace lplb::cli {
 namespace {
 
+constexpr double kNothing = 0.0005;  // imbalance that the table shows as none
 constexpr const char* kScenarioNames[kNumScenarios] = {"window", "noise", "drift", "shift"};
 
 double mean_imbalance(const std::vector<PlacementScore>& layers, int scenario) {
@@ -84,9 +85,11 @@ void print_search(const PlaceOptions& options, const OptimizedPlaces& places, Ou
 
 void print_limits(const OptimizedPlaces& places, Output& output) {
   const PlacementLimits& limits = places.limits;
-  output.print(
-      "\nWhat limits layer {} over the window (imbalance {:.3f}); ranks that bind in at least half of the batches: ",
-      places.worst_layer, limits.imbalance);
+  if (limits.imbalance < 1 + kNothing) {
+    output.print("\nNothing limits it over the window: even layer {} is in balance\n", places.worst_layer);
+    return;
+  }
+  output.print("\nWhat limits layer {} over the window (imbalance {:.3f})\n", places.worst_layer, limits.imbalance);
   std::vector<std::int32_t> ranks;
   for (const RankLimit& limit : limits.ranks) {
     if (limit.frequency >= 0.5) {
@@ -94,17 +97,17 @@ void print_limits(const OptimizedPlaces& places, Output& output) {
     }
   }
   std::ranges::sort(ranks);
-  output.print("{}\n", ranks.empty() ? "none" : in_words(ranks));
+  output.print("ranks that bind in at least half of the batches: {}\n", ranks.empty() ? "none" : in_words(ranks));
   Table table(
       {"expert", "binds in", "makes of the\nbound load", "one more copy\non rank", "would lower\nimbalance by"});
   for (const ExpertLimit& limit : limits.experts) {
-    table.add_row({std::to_string(limit.expert), fmt::format("{:.0f}%", 100 * limit.frequency),
-                   fmt::format("{:.1f}%", 100 * limit.tokens), std::to_string(limit.copy_on),
-                   fmt::format("{:.4f}", limit.gain)});
+    if (limit.gain >= kNothing / 10) {
+      table.add_row({std::to_string(limit.expert), fmt::format("{:.0f}%", 100 * limit.frequency),
+                     fmt::format("{:.1f}%", 100 * limit.tokens), std::to_string(limit.copy_on),
+                     fmt::format("{:.4f}", limit.gain)});
+    }
   }
-  if (!limits.experts.empty()) {
-    output.print_raw(table.render(false));
-  }
+  output.print_raw(table.num_rows() > 0 ? table.render(false) : "no single further copy would lower it\n");
 }
 
 void print_curve(const OptimizedPlaces& places, Output& output) {

@@ -13,9 +13,14 @@ function limitsSentence(limits) {
     `${inWords(ranks)}.`;
 }
 
+/* Experts of which one more copy would be seen in the imbalance. */
+function helpful(limits) {
+  return limits.experts.filter(({ gain }) => gain >= 5e-5);
+}
+
 function limitsTable(limits, strategy) {
   const heads = ["expert", "binds in", "makes of the bound load", "one more copy on rank", "would lower imbalance by"];
-  const rows = limits.experts.map((limit) => element("tr", {},
+  const rows = helpful(limits).map((limit) => element("tr", {},
     element("th", { scope: "row" }, String(limit.expert)),
     ...[percent(limit.frequency), percent(limit.tokens), String(limit.copy_on), limit.gain.toFixed(4)]
       .map((text) => element("td", {}, text))));
@@ -34,11 +39,11 @@ function fillLimits(results, config) {
   byId("limits-note").textContent =
     `The last placement of layer ${config.heatmap_layer}, on the ${plural(config.window, "step")} that it was chosen ` +
     "from. Ranks and experts bind where they belong to the set of ranks that proves the split optimal: tokens of such " +
-    "an expert cannot leave these ranks. A copy in one more slot is tried on the ranks with the least load; a gain near 0 " +
-    "says that no single copy would help.";
+    "an expert cannot leave these ranks. One more copy, in a further slot, is tried on the ranks with the least load.";
   for (const { strategy, limits } of limited) {
     byId("limits").append(element("div", {},
       element("p", {}, mark(strategy), element("strong", {}, strategy), `: ${limitsSentence(limits)}`),
-      ...(limits.experts.length > 0 ? [limitsTable(limits, strategy)] : [])));
+      helpful(limits).length > 0 ? limitsTable(limits, strategy)
+        : element("p", { className: "note" }, "No single further copy would lower it.")));
   }
 }
