@@ -248,7 +248,11 @@ void add_place(CLI::App& app) {
   command->footer(std::string(kFooter) + kTraceFormats);
   command->callback([command, options] {
     check_policy(*command, *options);
-    options->policy == "optimize" ? run_place_optimize(*options) : run_place(*options);
+    if (options->policy == "optimize") {
+      run_place_optimize(*options);
+    } else {
+      run_place(*options);
+    }
   });
 }
 

@@ -3,7 +3,7 @@
 
 #include "lplb/placement_bench.h"
 
-#include <algorithm>
+#include <array>
 
 #include "base/check.h"
 #include "planner/placement_bench_summary.h"
@@ -11,7 +11,7 @@
 namespace lplb {
 namespace {
 
-const std::vector<std::string> kStrategies = {
+constexpr std::array kStrategies = {
     "none", "eplb", "eplb+split", "eplb-distinct+split", "cube", "hypercube", "torus", "ring", "uniform", "optimize"};
 constexpr const char* kStay = "optimize:0";
 
@@ -75,7 +75,7 @@ MoveCell make_move_cell(const Shape& shape, const ReplayResult& result) {
 }  // namespace
 
 PlacementBench bench_placements(std::span<const SuiteTrace> traces, const PlacementBenchArgs& args) {
-  PlacementBench bench{.strategies = kStrategies, .max_moved = args.max_moved};
+  PlacementBench bench{.strategies = {kStrategies.begin(), kStrategies.end()}, .max_moved = args.max_moved};
   const std::vector<Shape> shapes = list_shapes(traces, args);
   check(!shapes.empty(), "[bench_placements] no trace has experts that the numbers of ranks divide");
   for (std::size_t i = 0; i < shapes.size(); ++i) {
@@ -84,7 +84,7 @@ PlacementBench bench_placements(std::span<const SuiteTrace> traces, const Placem
                            .num_redundant = shape.num_copies,
                            .window = args.window,
                            .refresh = args.refresh,
-                           .strategies = kStrategies,
+                           .strategies = bench.strategies,
                            .seed = args.seed,
                            .optimize = args.optimize,
                            .num_threads = args.num_threads};
