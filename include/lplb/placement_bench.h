@@ -31,7 +31,7 @@ struct PlacementBenchArgs {
 
 /// One trace on so many ranks with so many copies.
 struct BenchCell {
-  std::string trace;
+  std::string trace = {};
   bool changes = false;
   int num_ranks = 0;
   int num_copies = 0;                  // redundant slots a rank
@@ -51,7 +51,7 @@ struct BenchMean {
 
 /// What a limit on moved copies costs, on a trace that drifts.
 struct MoveCell {
-  std::string trace;
+  std::string trace = {};
   int num_ranks = 0;
   int num_copies = 0;
   double stay = 0;           // imbalance with the first placement kept

@@ -41,7 +41,7 @@ struct StrategyResult {
   int worst_rank = 0;
   /// Of the heat map's layer: its last placement over the window that this came from. Strategies that choose for the
   /// split alone; else without ranks.
-  PlacementLimits limits;
+  PlacementLimits limits = {};
 };
 
 struct ReplayResult {

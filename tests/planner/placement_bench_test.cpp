@@ -122,7 +122,9 @@ TEST(PlacementBench, ReportsProgressToTheEnd) {
   const std::vector<SuiteTrace> traces = {make_suite_trace("one", 16, 8, false)};
   PlacementBenchArgs args = small_args();
   std::vector<double> seen;
-  args.progress = [&](std::int64_t done, std::int64_t total) { seen.push_back(static_cast<double>(done) / total); };
+  args.progress = [&](std::int64_t done, std::int64_t total) {
+    seen.push_back(static_cast<double>(done) / static_cast<double>(total));
+  };
   bench_placements(traces, args);
   EXPECT_TRUE(std::ranges::is_sorted(seen));
   EXPECT_EQ(seen.back(), 1);
