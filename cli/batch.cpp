@@ -4,10 +4,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <utility>
 
 #include "lplb/error.h"
+#include "text.h"
 
 namespace lplb::cli {
 namespace {
@@ -62,6 +64,20 @@ std::vector<Tokens> read_row(const std::string& path, int expected) {
     throw DataError(fmt::format("{}: has {} numbers; it must have {}", path, trace.counts.size(), expected));
   }
   return trace.counts;
+}
+
+std::vector<std::uint8_t> parse_dead(const std::string& text, int num_ranks) {
+  std::vector<std::uint8_t> live(num_ranks, 1);
+  for (const int rank : parse_indices("--dead", text)) {
+    if (rank >= num_ranks) {
+      throw InvalidArgument(fmt::format("--dead ({}) must be ranks in 0..{}", rank, num_ranks - 1));
+    }
+    live[rank] = 0;
+  }
+  if (std::ranges::count(live, 1) == 0) {
+    throw InvalidArgument("--dead names every rank; one must live");
+  }
+  return live;
 }
 
 }  // namespace lplb::cli

@@ -29,6 +29,9 @@ struct Batch {
 /// --layer. Throws DataError, InvalidArgument.
 Batch read_batch(const BatchOptions& options, const std::vector<Placement>& layers);
 
+/// Which ranks live when those in `text` ("3,17") are dead. [G] Throws InvalidArgument.
+std::vector<std::uint8_t> parse_dead(const std::string& text, int num_ranks);
+
 /// One row of whole numbers, such as a base load per rank. Throws DataError.
 std::vector<Tokens> read_row(const std::string& path, int expected);
 

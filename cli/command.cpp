@@ -103,6 +103,7 @@ int run(const std::vector<std::string>& command_line) {
   add_topology(app);
   add_trace(app);
   add_verify(app);
+  add_bench(app);
   std::vector<const char*> words;
   for (const std::string& word : command_line) {
     words.push_back(word.c_str());

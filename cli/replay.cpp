@@ -29,14 +29,27 @@ constexpr const char* kFooter =
     "              LPLB placement along that topology + exact split; a topology smaller than the ranks repeats as\n"
     "              groups; torus is nodes x ranks a node\n"
     "  uniform     copies at random (--seed) + exact split\n"
-    "  Also: eplb-distinct, eplb-distinct+split (no two copies of an expert on one rank), and any topology in the "
-    "form\n"
-    "  torus:8x4, ring:8, hypercube:32.\n"
+    "  Also, when named:\n"
+    "  optimize    chosen for the exact split over the single steps of the window, starting from the placement "
+    "before;\n"
+    "              takes --effort, --max-moved and --refresh-if-worth. The slowest: by some 20 to 200 ms a refresh "
+    "and\n"
+    "              layer on one core. docs/placement.md says how it searches\n"
+    "  optimize:5%, optimize:12\n"
+    "              the same with at most so many copies moved at a refresh of a layer, whatever --max-moved says\n"
+    "  eplb-distinct, eplb-distinct+split\n"
+    "              no two copies of an expert on one rank\n"
+    "  torus:8x4, ring:8, hypercube:32\n"
+    "              any topology in that form\n"
     "\n"
     "EXAMPLE\n"
     "  lplb replay data/moe128.npz --ranks 32 --nodes 4 --redundant 2 --report report.html\n"
     "  imbalance is the largest rank load / the mean rank load, for one step and one layer. 1.00 is perfect; at 1.25\n"
     "  the other ranks wait until the fullest one has done a quarter more than its share.\n"
+    "  lplb replay data/moe128.npz --ranks 32 --strategy torus,optimize,optimize:5% --refresh-if-worth 0.001\n"
+    "  asks at every refresh whether a new placement gains more than its moves cost, if moving one copy takes as long "
+    "as\n"
+    "  a thousandth of a balanced step.\n"
     "\n";
 
 struct ReplayOptions {
@@ -44,6 +57,9 @@ struct ReplayOptions {
   ReadTraceOptions reading;
   ReplayArgs args;
   std::string layers;
+  std::string max_moved;
+  double cost_per_copy = -1;
+  double hysteresis = RefreshPolicy{}.hysteresis;
   std::string report_path;
   std::string command;
   Output output;
@@ -64,7 +80,7 @@ int find_best(const ReplayResult& result) {
   return best;
 }
 
-std::vector<std::string> make_row(const StrategyResult& s) {
+std::vector<std::string> make_row(const StrategyResult& s, std::size_t num_layers) {
   if (!s.skipped.empty()) {
     return {s.name, "skipped"};
   }
@@ -78,6 +94,7 @@ std::vector<std::string> make_row(const StrategyResult& s) {
           fmt::format("{:.3f}", s.balancedness.mean),
           splits ? fmt::format("{:.1f}", s.certificate_ranks) : "-",
           s.cross_node_fraction < 0 ? "-" : fmt::format("{:.1f}%", 100 * s.cross_node_fraction),
+          refreshes ? fmt::format("{}/{}", s.refreshes_made, (s.num_refreshes - 1) * num_layers) : "-",
           refreshes ? fmt::format("{:.1f}", static_cast<double>(s.copies_moved) / (s.num_refreshes - 1)) : "-",
           splits ? fmt::format("{:.1f}", s.plan_us.p50) : "-",
           splits ? fmt::format("{:.1f}", s.plan_us.p99) : "-"};
@@ -85,9 +102,9 @@ std::vector<std::string> make_row(const StrategyResult& s) {
 
 std::string render_table(const ReplayResult& result, int best) {
   Table table({"strategy", "imbalance\nmean", "\np50", "\np99", "\nworst", "balanced-\nness", "certif.\nranks",
-               "across\nnodes", "copies\nmoved", "plan us\np50", "\np99"});
+               "across\nnodes", "refreshes\nmade", "copies\nmoved", "plan us\np50", "\np99"});
   for (const StrategyResult& strategy : result.strategies) {
-    table.add_row(make_row(strategy));
+    table.add_row(make_row(strategy, result.layers.size()));
   }
   if (best >= 0) {
     table.mark_row(best);
@@ -116,6 +133,7 @@ void print_notes(const ReplayResult& r, int best, Output& output) {
       "  certif. ranks  size, on average, of the set of ranks that proves the split optimal: tokens that cannot leave\n"
       "                 these ranks / their number, rounded up, is the largest load. Few: a few experts need copies\n"
       "  across nodes   token-expert pairs that leave their node, when the nearest copy with room is served first\n"
+      "  refreshes made of a layer, after the first placement, that moved a copy / all\n"
       "  copies moved   expert copies that ranks fetch at a refresh, all layers together, on average\n"
       "  plan us        time of one exact split on one core of this machine, in microseconds\n");
   for (const StrategyResult& s : r.strategies) {
@@ -134,6 +152,12 @@ void run_replay(ReplayOptions& options) {
   const Trace trace = read_trace(options.trace_path, options.reading);
   if (!options.layers.empty()) {
     options.args.layers = parse_indices("--layers", options.layers);
+  }
+  if (!options.max_moved.empty()) {
+    options.args.optimize.max_moved = parse_move_limit("--max-moved", options.max_moved);
+  }
+  if (options.cost_per_copy >= 0) {
+    options.args.optimize.refresh_policy = {.cost_per_copy = options.cost_per_copy, .hysteresis = options.hysteresis};
   }
   ReplayResult result;
   {
@@ -166,11 +190,40 @@ void add_shape_options(CLI::App& command, ReplayArgs& args) {
       ->capture_default_str();
 }
 
+void add_optimize_options(CLI::App& command, ReplayOptions& options) {
+  constexpr const char* kGroup = "Strategy optimize";
+  command.add_option("--effort", options.args.optimize.num_moves, "Moves that a chain of the search tries")
+      ->check(CLI::NonNegativeNumber.description(""))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(kGroup);
+  command
+      .add_option("--max-moved", options.max_moved,
+                  "Copies that a refresh of a layer may move, as a number or a part of the slots. Default: any number")
+      ->type_name("N|N%")
+      ->group(kGroup);
+  CLI::Option* worth =
+      command
+          .add_option(
+              "--refresh-if-worth", options.cost_per_copy,
+              "Refresh a layer only where that gains more than its moves cost. COST of moving one copy: its time "
+              "/ time of a balanced step")
+          ->check(CLI::NonNegativeNumber.description(""))
+          ->type_name("COST")
+          ->group(kGroup);
+  command.add_option("--hysteresis", options.hysteresis, "By which factor the gain must exceed the cost")
+      ->check(CLI::Range(1.0, 1e9).description(""))
+      ->type_name("N")
+      ->capture_default_str()
+      ->needs(worth)
+      ->group(kGroup);
+}
+
 void add_replay_options(CLI::App& command, ReplayOptions& options) {
   ReplayArgs& args = options.args;
   command.add_option("TRACE", options.trace_path, "Recorded expert loads")->required()->type_name("");
   add_shape_options(command, args);
-  command.add_option("--strategy", args.strategies, "Strategy to judge; again for more. Default: all")
+  command.add_option("--strategy", args.strategies, "Strategy to judge; again for more. Default: those above \"Also\"")
       ->type_name("NAME")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -181,11 +234,14 @@ void add_replay_options(CLI::App& command, ReplayOptions& options) {
       ->type_name("N")
       ->capture_default_str();
   command.add_option("--layers", options.layers, "Layers to judge, like 0,3-6. Default: all")->type_name("LIST");
-  command.add_option("--seed", args.seed, "Seed of the strategy uniform")->type_name("N")->capture_default_str();
+  command.add_option("--seed", args.seed, "Seed of the strategies uniform and optimize")
+      ->type_name("N")
+      ->capture_default_str();
   command.add_option("--threads", args.num_threads, "Threads; 0 = one per core. Results do not depend on it")
       ->check(CLI::Range(0, 4096).description(""))
       ->type_name("N")
       ->capture_default_str();
+  add_optimize_options(command, options);
   command.add_option("--report", options.report_path, "Write a page with charts, one HTML file, to FILE")
       ->type_name("FILE");
   options.output.add_option(command);

@@ -63,20 +63,6 @@ struct Solved {
   bool is_live(int rank) const { return live.empty() || live[rank] != 0; }
 };
 
-std::vector<std::uint8_t> parse_dead(const std::string& text, int num_ranks) {
-  std::vector<std::uint8_t> live(num_ranks, 1);
-  for (const int rank : parse_indices("--dead", text)) {
-    if (rank >= num_ranks) {
-      throw InvalidArgument(fmt::format("--dead ({}) must be ranks in 0..{}", rank, num_ranks - 1));
-    }
-    live[rank] = 0;
-  }
-  if (std::ranges::count(live, 1) == 0) {
-    throw InvalidArgument("--dead names every rank; one must live");
-  }
-  return live;
-}
-
 Solved solve_batch(const SplitOptions& options, const Placement& placement, const Batch& batch) {
   Solved solved{.placement = placement,
                 .batch = batch,

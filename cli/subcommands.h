@@ -10,6 +10,7 @@ namespace lplb::cli {
 
 /// `command_line` is what the user typed; the report shows it.
 void add_replay(CLI::App& app, const std::vector<std::string>& command_line);
+void add_bench(CLI::App& app);
 void add_place(CLI::App& app);
 void add_split(CLI::App& app);
 void add_topology(CLI::App& app);

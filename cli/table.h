@@ -15,6 +15,7 @@ class Table {
 
   /// A row may have fewer cells than there are headers. Empty cells stay blank.
   void add_row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  std::size_t num_rows() const { return rows_.size(); }
   /// A column of text beside the first one: it and its header start at the left.
   void align_left(std::size_t column) { left_column_ = column; }
   /// That row gets a "*" behind its first cell, and stands out where `color` allows it.

@@ -16,6 +16,7 @@ set(report_assets
   kPageJs ${report_dir}/page.js
   kChartsJs ${report_dir}/charts.js
   kHeatmapJs ${report_dir}/heatmap.js
+  kLimitsJs ${report_dir}/limits.js
   kChartJs ${LPLB_CHART_JS})
 string(REPLACE ";" "," report_assets_arg "${report_assets}")
 
@@ -24,7 +25,7 @@ add_custom_command(OUTPUT ${report_assets_cpp}
     -P ${PROJECT_SOURCE_DIR}/cmake/embed_text.cmake
   DEPENDS ${PROJECT_SOURCE_DIR}/cmake/embed_text.cmake ${report_dir}/page.html ${report_dir}/page.css
     ${report_dir}/page.js ${report_dir}/charts.js
-    ${report_dir}/heatmap.js ${LPLB_CHART_JS}
+    ${report_dir}/heatmap.js ${report_dir}/limits.js ${LPLB_CHART_JS}
   COMMENT "Embedding the report's page and Chart.js"
   VERBATIM)
 target_sources(lplb_io PRIVATE ${report_assets_cpp})

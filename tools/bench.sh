@@ -2,7 +2,9 @@
 # Builds the benchmarks and runs them on a machine that should have nothing else to do; every answer is verified against
 # the peers before it is timed. Writes benchmarks/results/<stage>.json and prints our times against the peers'.
 #
-#   tools/bench.sh [STAGE]...       stages: split eplb optimize remap replay python; default all
+#   tools/bench.sh [STAGE]...       stages: split eplb optimize remap replay python; default all these; and placement, which
+#                                   measures quality, not time, over recorded traces (LPLB_TRACES, else ../shared/traces;
+#                                   without them over the bundled one) and takes minutes
 #   BENCH_REPETITIONS=9 BENCH_MIN_TIME=0.5 tools/bench.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -38,9 +40,25 @@ bench_python() {
   "build/$venv/bin/python" benchmarks/python_overhead.py benchmarks/results/python.json
 }
 
+# bench_placement: how good the placements of "optimize" are beside all other strategies.
+bench_placement() {
+  local traces=${LPLB_TRACES:-../shared/traces} suite=()
+  tools/setup.sh demo
+  cmake --preset release -Wno-dev
+  cmake --build --preset release --target lplb_cli
+  if [[ -d $traces ]]; then
+    suite=(benchmarks/placement_suite.json --traces "$traces")
+  else
+    echo "bench: no recorded traces in $traces, so the bundled one alone"
+  fi
+  build/release/cli/lplb bench placement "${suite[@]}" --json benchmarks/results/placement.json
+}
+
 for stage in $stages; do
   if [[ $stage == python ]]; then
     bench_python
+  elif [[ $stage == placement ]]; then
+    bench_placement
   else
     bench_cpp "$stage"
   fi

@@ -22,7 +22,18 @@ TOP = ["cli", "python", "benchmarks", "examples"]
 
 PUBLIC_HEADERS = {
     "base": ["error", "types"],
-    "model": ["certificate", "placement", "plan", "replay_result", "source_table", "topology", "trace"],
+    "model": [
+        "certificate",
+        "move_limit",
+        "placement",
+        "placement_limits",
+        "plan",
+        "replay_result",
+        "source_table",
+        "topology",
+        "trace",
+        "trace_suite",
+    ],
     "cuda": ["cuda", "cuda_placement", "cuda_routing"],
     "count": ["count", "cuda_count"],
     "exchange": ["exchange"],
@@ -33,7 +44,7 @@ PUBLIC_HEADERS = {
     "optimize": ["optimize"],
     "metrics": ["metrics"],
     "weighted": ["weighted", "cuda_weighted"],
-    "planner": ["planner", "policy", "replay", "cuda_planner"],
+    "planner": ["planner", "policy", "replay", "cuda_planner", "placement_bench"],
     "trace": ["trace_io"],
     "report": ["report"],
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The demo: builds the command, replays the bundled trace with every strategy, and says where the report is.
+# The demo: builds the command, replays the bundled trace with every strategy that suits it, and says where the report is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,8 @@ if [[ ! -f build/release/build.ninja ]]; then
 fi
 cmake --build --preset release --target lplb_cli
 mkdir -p build/demo
-command=(build/release/cli/lplb replay data/moe128.npz --ranks 32 --nodes 4 --redundant 2
+strategies=none,eplb,eplb+split,cube,hypercube,torus,ring,uniform,optimize,optimize:5%
+command=(build/release/cli/lplb replay data/moe128.npz --ranks 32 --nodes 4 --redundant 2 --strategy "$strategies"
   --report build/demo/report.html --json build/demo/replay.json)
 echo "\$ ${command[*]}"
 "${command[@]}"

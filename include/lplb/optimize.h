@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "lplb/placement.h"
+#include "lplb/placement_limits.h"
 #include "lplb/types.h"
 
 namespace lplb {
@@ -122,23 +123,7 @@ struct LayersResult {
 LayersResult optimize_layers(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
                              std::span<const Placement> current = {}, int total_slots = 0);
 
-/// What limits a placement over a window.
-struct RankLimit {
-  std::int32_t rank;
-  double frequency;  // part of the batches whose bottleneck has this rank
-};
-struct ExpertLimit {
-  std::int32_t expert;
-  double frequency;      // part of the batches in whose bottleneck all of its copies are
-  double tokens;         // mean share of the bottleneck's load that it makes
-  std::int32_t copy_on;  // where one more copy helps most
-  double gain;           // mean imbalance that this copy, in one more slot, would take away
-};
-struct PlacementLimits {
-  double imbalance = 0;                   // mean over the window
-  std::vector<RankLimit> ranks = {};      // most frequent first, at most `most`
-  std::vector<ExpertLimit> experts = {};  // largest gain first, at most `most`
-};
+/// What limits a placement over a window, at most `most` ranks and experts.
 PlacementLimits find_limits(std::span<const Tokens> window, const Placement& placement, int most = 8);
 
 /// When a new placement is worth its moves: its expected gain in imbalance, summed over the batches until the next

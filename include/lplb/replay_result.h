@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "lplb/placement_limits.h"
+
 namespace lplb {
 
 struct Distribution {
@@ -24,17 +26,22 @@ struct StrategyResult {
   double certificate_ranks = 0;     // mean size of the bottleneck set; 0 for strategies without a split
   double cross_rank_fraction = -1;  // tokens that leave their rank; -1 = the trace has no source ranks
   double cross_node_fraction = -1;
-  std::int64_t copies_moved = 0;  // over all refreshes and layers, the first placement not counted
-  int num_refreshes = 0;
-  Distribution plan_us;                 // time of one plan; 0 for strategies without one
-  Distribution place_us;                // time of one placement of one layer
-  std::vector<double> step_imbalance;   // [judged steps] mean over layers
+  std::int64_t copies_moved = 0;       // over all refreshes and layers, the first placement not counted
+  int num_refreshes = 0;               // placements of one layer, the first included
+  std::int64_t refreshes_made = 0;     // refreshes of a layer that moved a copy; the others were not worth it, or found
+                                       // the same placement. Of (num_refreshes - 1) * layers
+  Distribution plan_us;                // time of one plan; 0 for strategies without one
+  Distribution place_us;               // time of one placement of one layer
+  std::vector<double> step_imbalance;  // [judged steps] mean over layers
   std::vector<double> layer_imbalance;  // [layers] mean over judged steps
   std::vector<float> rank_load;         // [judged steps, ranks] of the worst layer, relative to the mean
   double worst_imbalance = 0;
   int worst_step = 0;
   int worst_layer = 0;  // as numbered in the trace
   int worst_rank = 0;
+  /// Of the heat map's layer: its last placement over the window that this came from. Strategies that choose for the
+  /// split alone; else without ranks.
+  PlacementLimits limits = {};
 };
 
 struct ReplayResult {

@@ -9,6 +9,7 @@
 
 #include "lplb/placement.h"
 #include "lplb/trace.h"
+#include "lplb/trace_suite.h"
 
 namespace lplb {
 
@@ -96,5 +97,29 @@ struct SynthArgs {
 /// Integer arithmetic throughout, so that a seed gives the same trace on every machine. O(counts). Throws
 /// InvalidArgument.
 Trace synthesize_trace(const SynthArgs& args);
+
+/// Batches drawn from the popularity that an aggregate shows.
+struct DrawArgs {
+  int num_steps = 32;
+  int tokens_per_step = 65536;  // token-expert pairs of a step and layer
+  double drift = 0.0;           // standard deviation of what is added to the logarithm of each popularity at each step
+  std::uint64_t seed = 0;
+};
+/// `aggregate` has one step. Each step draws its tokens one by one (multinomial noise) from the popularities, which
+/// make a random walk; an expert without a token in the aggregate never gets one. O(tokens log E). Throws
+/// InvalidArgument.
+Trace draw_trace(const Trace& aggregate, const DrawArgs& args);
+
+/// Reads a suite of traces: {"traces": [entry, ..]}, where an entry has
+///   "name"            how results call it
+///   "file" | "files"  a path, or several whose steps follow each other; relative to `root`, or, where that is empty,
+///                     to the suite's own folder
+///   "array", "tokens_per_step", "experts", "token_level"   as ReadTraceOptions
+///   "steps"           [first, end]: part of the steps; negative ones count from the end, null = to the end
+///   "layers"          [0, 8, ..]: part of the layers
+///   "draw"            {"steps", "tokens", "drift", "seed"}: batches drawn from the file's one step, as DrawArgs
+///   "changes", "drifts"  true or false, as SuiteTrace
+/// Throws DataError.
+std::vector<SuiteTrace> read_trace_suite(const std::string& path, const std::string& root = {});
 
 }  // namespace lplb

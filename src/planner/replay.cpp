@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "base/parallel.h"
 #include "planner/replay_judge.h"
+#include "planner/replay_placer.h"
 #include "planner/replay_summary.h"
 
 namespace lplb {
@@ -85,19 +86,6 @@ int find_heatmap_layer(const ReplayContext& context) {
   return worst_layer;
 }
 
-/// Why the strategy's policy cannot place this shape; empty when it can. Policies refuse by shape alone, so one trial
-/// with a flat load tells.
-std::string find_obstacle(const ReplayContext& context, const Strategy& strategy) {
-  try {
-    place_layer(strategy.policy, context.shape, std::vector<double>(context.trace.num_experts, 1.0));
-  } catch (const InvalidArgument& e) {
-    const std::string message = e.what();
-    const auto prefix_end = message.find("] ");
-    return prefix_end == message.npos ? message : message.substr(prefix_end + 2);
-  }
-  return "";
-}
-
 /// Judges every layer of every strategy that applies. [strategies][layers]
 std::vector<std::vector<LayerRecord>> judge_all(const ReplayContext& context, const std::vector<Strategy>& strategies,
                                                 const std::vector<std::string>& obstacles, const ReplayArgs& args) {
@@ -151,6 +139,7 @@ ReplayResult replay(const Trace& trace, const ReplayArgs& args) {
                                   .num_nodes = args.num_nodes,
                                   .num_groups = args.num_groups,
                                   .seed = args.seed},
+                        .optimize = args.optimize,
                         .window = args.window,
                         .refresh = args.refresh,
                         .ranks_known = false,

@@ -10,10 +10,10 @@
 #include <optional>
 #include <utility>
 
-#include "base/rng.h"
 #include "lplb/apportion.h"
 #include "lplb/plan.h"
 #include "lplb/solve.h"
+#include "planner/replay_placer.h"
 
 namespace lplb {
 namespace {
@@ -42,12 +42,14 @@ void divide_evenly(const Placement& placement, std::span<const Tokens> counts, P
 class LayerJudge {
  public:
   LayerJudge(const ReplayContext& context, const Strategy& strategy, int layer_idx)
-      : context_(context), strategy_(strategy), layer_idx_(layer_idx), shape_(context.shape) {
-    shape_.seed = layer_seed(context.shape.seed, context.layers[layer_idx]);
-  }
+      : context_(context), strategy_(strategy), layer_idx_(layer_idx), placer_(context, strategy, layer_idx) {}
 
   void judge_refresh(int first_step) {
-    Placement placement = place(first_step);
+    const int num_moved = placer_.refresh(first_step);
+    record_.place_us.push_back(placer_.place_us());
+    record_.copies_moved += num_moved;
+    record_.refreshes_made += num_moved > 0 ? 1 : 0;
+    const Placement& placement = placer_.placement();
     std::optional<SplitGraph> graph;
     if (strategy_.splits) {
       graph.emplace(placement);
@@ -60,27 +62,16 @@ class LayerJudge {
         record_traffic(placement, step);
       }
     }
-    if (previous_) {
-      record_.copies_moved += count_moved_copies(*previous_, placement);
-    }
-    previous_ = std::move(placement);
   }
 
-  LayerRecord take() { return std::move(record_); }
+  LayerRecord take() {
+    if (strategy_.optimizes() && layer_idx_ == context_.heatmap_layer) {
+      record_.limits = placer_.limits();
+    }
+    return std::move(record_);
+  }
 
  private:
-  Placement place(int first_step) {
-    history_.assign(context_.trace.num_experts, 0);
-    for (int step = first_step - context_.window; step < first_step; ++step) {
-      const auto counts = context_.counts(step, layer_idx_);
-      std::ranges::transform(history_, counts, history_.begin(), std::plus<>());
-    }
-    const auto start = Clock::now();
-    Placement placement = place_layer(strategy_.policy, shape_, history_);
-    record_.place_us.push_back(us_since(start));
-    return placement;
-  }
-
   void divide(const Placement& placement, const std::optional<SplitGraph>& graph, int step) {
     const auto counts = context_.counts(step, layer_idx_);
     if (!graph) {
@@ -128,9 +119,7 @@ class LayerJudge {
   const ReplayContext& context_;
   const Strategy& strategy_;
   int layer_idx_;
-  PolicyArgs shape_;
-  std::optional<Placement> previous_;
-  std::vector<double> history_;  // [E]
+  LayerPlacer placer_;
   SolveWorkspace workspace_;
   Plan plan_;
   std::vector<Tokens> source_counts_;  // [G, E]
@@ -139,8 +128,6 @@ class LayerJudge {
 };
 
 }  // namespace
-
-std::uint64_t layer_seed(std::uint64_t seed, int layer) { return mix64(seed) + static_cast<std::uint64_t>(layer); }
 
 LayerRecord judge_layer(const ReplayContext& context, const Strategy& strategy, int layer_idx,
                         const std::function<void()>& on_refresh) {

@@ -6,28 +6,11 @@
 #include <vector>
 
 #include "lplb/metrics.h"
-#include "lplb/policy.h"
-#include "lplb/trace.h"
+#include "lplb/placement_limits.h"
+#include "planner/replay_context.h"
 #include "planner/replay_strategy.h"
 
 namespace lplb {
-
-/// What every unit of a replay shares. Read only.
-struct ReplayContext {
-  const Trace& trace;
-  std::vector<int> layers;     // as numbered in the trace
-  std::vector<Tokens> totals;  // [steps, layers, E] summed over sources
-  PolicyArgs shape;
-  int window;
-  int refresh;
-  bool ranks_known;   // sources can be summed into ranks, so that traffic is known
-  int heatmap_layer;  // index into layers
-
-  std::span<const Tokens> counts(int step, int layer_idx) const {
-    const std::size_t num_logical = trace.num_experts;
-    return std::span<const Tokens>(totals).subspan((step * layers.size() + layer_idx) * num_logical, num_logical);
-  }
-};
 
 /// One entry a judged step in each vector, unless said otherwise.
 struct LayerRecord {
@@ -39,11 +22,10 @@ struct LayerRecord {
   std::vector<std::int32_t> top_rank;  // the rank with the largest load, lowest on a tie
   double certificate_ranks = 0;        // summed over steps
   std::int64_t copies_moved = 0;
+  int refreshes_made = 0;
+  PlacementLimits limits;  // the heat map's layer alone, where the strategy optimizes
   Traffic traffic;
 };
-
-/// Seed of a layer's "uniform" placement: the same at every refresh, so that nothing moves for no reason.
-std::uint64_t layer_seed(std::uint64_t seed, int layer);
 
 /// `on_refresh` is called after each refresh has been judged.
 LayerRecord judge_layer(const ReplayContext& context, const Strategy& strategy, int layer_idx,

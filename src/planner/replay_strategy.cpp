@@ -28,9 +28,11 @@ constexpr std::array kEntries = {
     Entry{"torus", "torus", true, true},
     Entry{"ring", "ring", true, true},
     Entry{"uniform", "uniform", true, true},
+    Entry{"optimize", "optimize", true, false},
     Entry{"eplb-distinct", "eplb-distinct", false, false},
     Entry{"eplb-distinct+split", "eplb-distinct", true, false},
 };
+constexpr std::string_view kLimited = "optimize:";
 
 }  // namespace
 
@@ -38,6 +40,12 @@ Strategy find_strategy(std::string_view name) {
   const auto entry = std::ranges::find_if(kEntries, [name](const Entry& e) { return name == e.name; });
   if (entry != kEntries.end()) {
     return {.name = entry->name, .policy = entry->policy, .splits = entry->splits};
+  }
+  if (name.starts_with(kLimited)) {
+    return {.name = std::string(name),
+            .policy = "optimize",
+            .splits = true,
+            .max_moved = parse_move_limit("[replay] the limit of optimize", name.substr(kLimited.size()))};
   }
   if (name.find(':') == name.npos) {
     std::string names;

@@ -5,12 +5,17 @@
 #include <string>
 #include <string_view>
 
+#include "lplb/move_limit.h"
+
 namespace lplb {
 
 struct Strategy {
-  std::string name;    // "eplb+split"
-  std::string policy;  // of place_layer: "eplb"
-  bool splits;         // exact split; else every expert divides evenly over its copies
+  std::string name;          // "eplb+split"
+  std::string policy;        // of place_layer: "eplb"; or "optimize", which places from the window's single batches
+  bool splits;               // exact split; else every expert divides evenly over its copies
+  MoveLimit max_moved = {};  // of "optimize:5%"
+
+  bool optimizes() const { return policy == "optimize"; }
 };
 
 /// Throws InvalidArgument that lists the names.

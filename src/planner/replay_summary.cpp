@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "base/check.h"
+#include "planner/replay_placer.h"
 
 namespace lplb {
 namespace {
@@ -113,10 +113,7 @@ StrategyResult summarize(const ReplayContext& context, const Strategy& strategy,
     return result;
   }
   const std::vector<double> imbalance = gather(records, &LayerRecord::imbalance);
-  result.description = concat(describe_policy(strategy.policy, context.shape),
-                              strategy.splits             ? ", exact split"
-                              : strategy.policy == "none" ? ""
-                                                          : ", every expert divided evenly over its copies");
+  result.description = describe_strategy(context, strategy);
   result.imbalance = distribution_of(imbalance);
   result.balancedness = distribution_of(gather(records, &LayerRecord::balancedness));
   result.plan_us = distribution_of(gather(records, &LayerRecord::plan_us));
@@ -124,9 +121,11 @@ StrategyResult summarize(const ReplayContext& context, const Strategy& strategy,
   for (const LayerRecord& record : records) {
     result.certificate_ranks += record.certificate_ranks / static_cast<double>(imbalance.size());
     result.copies_moved += record.copies_moved;
+    result.refreshes_made += record.refreshes_made;
   }
   result.num_refreshes = static_cast<int>(num_refreshes(context));
   result.rank_load = records[context.heatmap_layer].rank_load;
+  result.limits = records[context.heatmap_layer].limits;
   summarize_traffic(context, records, result);
   summarize_series(records, result);
   find_worst(context, records, result);

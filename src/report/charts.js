@@ -11,6 +11,7 @@ const styles = {
   "torus": { color: "--torus", shape: "triangle", letter: "▲" },
   "ring": { color: "--ring", shape: "circle", letter: "○", hollow: true },
   "uniform": { color: "--uniform", shape: "star", letter: "✳" },
+  "optimize": { color: "--optimize", shape: "rectRounded", letter: "▣" },
 };
 
 /* For strategies such as "torus:8x4" or "eplb-distinct", in the order in which they come. */

@@ -90,6 +90,7 @@ std::string replay_to_html(const ReplayResult& result, const std::string& comman
                                   {"{{chart.js}}", report::kChartJs},
                                   {"{{charts.js}}", report::kChartsJs},
                                   {"{{heatmap.js}}", report::kHeatmapJs},
+                                  {"{{limits.js}}", report::kLimitsJs},
                                   {"{{page.js}}", report::kPageJs}});
 }
 

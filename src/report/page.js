@@ -49,6 +49,7 @@ const columns = [
   { group: "certificate", label: "ranks", key: "certificate_ranks", format: orDash(fixed(1)) },
   { group: "tokens leaving", label: "rank", key: "cross_rank_fraction", format: percent },
   { group: "tokens leaving", label: "node", key: "cross_node_fraction", format: percent },
+  { group: "refreshes", label: "made", key: "refreshes_made", format: (value) => value.toLocaleString("en") },
   { group: "copies", label: "moved", key: "copies_moved", format: (value) => value.toLocaleString("en") },
   { group: "placement, µs", label: "p50", key: "place_us.p50", format: orDash(fixed(1)) },
   { group: "placement, µs", label: "p99", key: "place_us.p99", format: orDash(fixed(1)) },
@@ -232,6 +233,7 @@ if (best) {
   fillSeries(byId("layer-table"), "layer", data.config.layers, "layer_imbalance");
   fillLegend();
   fillWorst();
+  fillLimits(results, data.config);
   if (!closeUp) {
     document.querySelectorAll(".close-up").forEach((node) => node.remove());
   }

@@ -37,10 +37,20 @@ Json formulas() {
       {"copies_moved",
        "Expert copies that a rank had to fetch when a placement was replaced, summed over refreshes and layers; the "
        "first placement is not counted."},
+      {"refreshes_made",
+       "Refreshes of a layer, after its first placement, that moved a copy; of (refreshes - 1) x layers. The others "
+       "found "
+       "the same placement, or were left out because the gain was not worth the moves."},
       {"plan_us", "Time to compute one plan (one step, one layer), in microseconds. 0 for strategies without a plan."},
       {"place_us", "Time to compute one placement of one layer, in microseconds."},
       {"step_imbalance", "Imbalance at each judged step, mean over layers."},
       {"layer_imbalance", "Imbalance of each layer, mean over judged steps."},
+      {"limits",
+       "What limits the last placement of the heat map's layer, over the window that it was chosen from. ranks: part "
+       "of the "
+       "steps in which the rank belongs to the set that proves the split optimal. experts: part of the steps in which "
+       "all copies of the expert are in that set, the part of the set's load that it makes, and by how much the "
+       "imbalance would fall with one more copy of it in a further slot on the rank copy_on."},
       {"worst", "The judged step and layer with the largest imbalance, and the rank that had the largest load there."},
       {"best", "The strategy with the smallest mean imbalance; on a tie the smaller p99, then fewer copies moved."},
   };
@@ -50,11 +60,27 @@ Json to_json(const Distribution& d) { return {{"mean", d.mean}, {"p50", d.p50}, 
 
 Json fraction(double value) { return value < 0 ? Json(nullptr) : Json(value); }
 
+Json to_json(const PlacementLimits& limits) {
+  Json ranks = Json::array();
+  for (const RankLimit& limit : limits.ranks) {
+    ranks.push_back({{"rank", limit.rank}, {"frequency", limit.frequency}});
+  }
+  Json experts = Json::array();
+  for (const ExpertLimit& limit : limits.experts) {
+    experts.push_back({{"expert", limit.expert},
+                       {"frequency", limit.frequency},
+                       {"tokens", limit.tokens},
+                       {"copy_on", limit.copy_on},
+                       {"gain", limit.gain}});
+  }
+  return {{"imbalance", limits.imbalance}, {"ranks", ranks}, {"experts", experts}};
+}
+
 Json to_json(const StrategyResult& s) {
   if (!s.skipped.empty()) {
     return {{"strategy", s.name}, {"skipped", s.skipped}};
   }
-  return {
+  Json json = {
       {"strategy", s.name},
       {"description", s.description},
       {"imbalance", to_json(s.imbalance)},
@@ -64,6 +90,7 @@ Json to_json(const StrategyResult& s) {
       {"cross_node_fraction", fraction(s.cross_node_fraction)},
       {"copies_moved", s.copies_moved},
       {"refreshes", s.num_refreshes},
+      {"refreshes_made", s.refreshes_made},
       {"plan_us", to_json(s.plan_us)},
       {"place_us", to_json(s.place_us)},
       {"step_imbalance", s.step_imbalance},
@@ -71,6 +98,10 @@ Json to_json(const StrategyResult& s) {
       {"worst",
        {{"imbalance", s.worst_imbalance}, {"step", s.worst_step}, {"layer", s.worst_layer}, {"rank", s.worst_rank}}},
   };
+  if (!s.limits.ranks.empty()) {
+    json["limits"] = to_json(s.limits);
+  }
+  return json;
 }
 
 std::string dump(const Json& value) {

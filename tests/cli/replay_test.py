@@ -16,7 +16,7 @@ def table_rows(out):
     rows = {}
     for line in out.split("\n"):
         cells = line.replace(" * ", " ").split()
-        if cells and cells[0] in ALL and len(cells) >= 2 and (cells[1] == "skipped" or len(cells) == 11):
+        if cells and cells[0] in ALL and len(cells) >= 2 and (cells[1] == "skipped" or len(cells) == 12):
             rows[cells[0]] = cells[1:]
     return rows
 
@@ -58,11 +58,12 @@ class Replay(CliTestCase):
                 wanted.append(result["balancedness"]["mean"])
                 self.assertEqual(row[:5], ["%.3f" % value for value in wanted])
                 self.assertEqual(row[6], "%.1f%%" % (100 * result["cross_node_fraction"]))
-                self.assertEqual(row[7], "%.1f" % (result["copies_moved"] / 2))
+                self.assertEqual(row[7], "%d/4" % result["refreshes_made"])
+                self.assertEqual(row[8], "%.1f" % (result["copies_moved"] / 2))
                 if name in ("none", "eplb"):
-                    self.assertEqual(row[8:], ["-", "-"])
+                    self.assertEqual(row[9:], ["-", "-"])
                 else:
-                    self.assertEqual(row[8], "%.1f" % result["plan_us"]["p50"])
+                    self.assertEqual(row[9], "%.1f" % result["plan_us"]["p50"])
                     self.assertGreater(result["plan_us"]["p50"], 0)
 
     def test_skipped_strategies_say_why(self):
@@ -109,6 +110,46 @@ class Replay(CliTestCase):
         first = run(1)
         self.assertEqual(first, run(1))
         self.assertEqual(first, run(4))
+
+    def replay_optimize(self, *args):
+        trace = self.make_trace(steps=14, experts=24)
+        results = self.ok("replay", trace, "--ranks", 8, "--redundant", 1, "--window", 4, "--refresh", 3, "--effort",
+                          300, *args, "--json", "-").json()["results"]
+        return {r["strategy"]: r for r in results}
+
+    def test_optimize_is_judged_when_named(self):
+        found = self.replay_optimize("--strategy", "none,eplb+split,optimize")
+        self.assertLess(found["optimize"]["imbalance"]["mean"], found["none"]["imbalance"]["mean"])
+        self.assertIn("chosen for the split", found["optimize"]["description"])
+        self.assertGreater(found["optimize"]["copies_moved"], 0)
+        self.assertLessEqual(found["optimize"]["refreshes_made"], 3 * 2)
+        self.assertTrue(found["optimize"]["limits"]["experts"])
+        self.assertNotIn("limits", found["eplb+split"])
+
+    def test_optimize_keeps_to_its_limit(self):
+        # 32 slots: 25% are 8 copies, of 2 layers at each of 3 refreshes.
+        found = self.replay_optimize("--strategy", "optimize,optimize:1,optimize:0", "--max-moved", "25%")
+        self.assertLessEqual(found["optimize"]["copies_moved"], 8 * 2 * 3)
+        self.assertLessEqual(found["optimize:1"]["copies_moved"], 2 * 3)
+        self.assertEqual(found["optimize:0"]["copies_moved"], 0)
+        self.assertEqual(found["optimize:0"]["refreshes_made"], 0)
+        self.assertIn("at most 25% of the copies moved", found["optimize"]["description"])
+        self.assertIn("at most 1 copy moved", found["optimize:1"]["description"])
+
+    def test_refreshes_that_are_not_worth_it_are_left_out(self):
+        free = self.replay_optimize("--strategy", "optimize")["optimize"]
+        dear = self.replay_optimize("--strategy", "optimize", "--refresh-if-worth", 100)["optimize"]
+        self.assertGreater(free["refreshes_made"], 0)
+        self.assertEqual((dear["refreshes_made"], dear["copies_moved"]), (0, 0))
+        self.assertIn("only where that is worth its moves", dear["description"])
+
+    def test_optimize_refuses(self):
+        trace = self.make_trace()
+        args = ["replay", trace, "--ranks", 8, "--strategy"]
+        self.fails(2, r"the limit of optimize \(\"5x\"\) must be a number of copies", *args, "optimize:5x")
+        self.fails(2, r"--max-moved \(\"101%\"\) must be", *args, "optimize", "--max-moved", "101%")
+        self.fails(2, r"--hysteresis requires --refresh-if-worth", *args, "optimize", "--hysteresis", 2)
+        self.fails(2, r"--effort", *args, "optimize", "--effort", -1)
 
     def test_report_is_written_with_the_command(self):
         trace = self.make_trace()

@@ -8,7 +8,8 @@ import unittest
 from support import CLI, CliTestCase
 
 COMMANDS = [["replay"], ["place"], ["split"], ["topology"], ["topology", "show"], ["topology", "recommend"],
-            ["trace"], ["trace", "info"], ["trace", "convert"], ["trace", "synth"], ["verify"]]
+            ["trace"], ["trace", "info"], ["trace", "convert"], ["trace", "synth"], ["verify"],
+            ["bench"], ["bench", "placement"]]
 
 
 class Help(CliTestCase):
@@ -17,7 +18,7 @@ class Help(CliTestCase):
 
     def test_main_help_names_commands_and_exit_codes(self):
         out = self.ok("--help").out
-        for command in ["replay", "place", "split", "topology", "trace", "verify"]:
+        for command in ["replay", "place", "split", "topology", "trace", "verify", "bench"]:
             self.assertIn("\n  %s " % command, out)
         self.assertIn("Exit codes:", out)
         self.assertIn("lplb replay", out)
@@ -30,7 +31,7 @@ class Help(CliTestCase):
 
     def test_every_working_command_has_an_example_and_explains_its_output(self):
         for command in COMMANDS:
-            if command in (["topology"], ["trace"]):
+            if command in (["topology"], ["trace"], ["bench"]):
                 continue  # they only lead to others
             with self.subTest(command=command):
                 out = self.ok(*command, "--help").out

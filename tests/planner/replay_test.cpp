@@ -324,6 +324,98 @@ TEST(Replay, AStepWithoutTokensIsBalanced) {
   }
 }
 
+TEST(Replay, OptimizeBeatsWhatItStartsFromOnItsWindow) {
+  // The same step over and over: what follows is the window, so that no start may end better.
+  Trace trace = random_trace(1, 2, 1, 32, 6);
+  const std::vector<Tokens> step = trace.counts;
+  for (trace.num_steps = 1; trace.num_steps < 4; ++trace.num_steps) {
+    trace.counts.insert(trace.counts.end(), step.begin(), step.end());
+  }
+  ReplayArgs args{.num_ranks = 8, .num_redundant = 1, .window = 2, .refresh = 2, .strategies = {"torus", "optimize"}};
+  args.optimize.objective.weight = {1, 0, 0, 0};
+  args.optimize.num_moves = 400;
+  const ReplayResult result = replay(trace, args);
+  EXPECT_LE(result.strategies[1].imbalance.mean, result.strategies[0].imbalance.mean);
+  EXPECT_EQ(result.strategies[1].description, "chosen for the split over the window's batches, exact split");
+  EXPECT_EQ(result.strategies[1].refreshes_made, 0);
+}
+
+ReplayResult replay_optimize(const Trace& trace, const std::vector<std::string>& strategies,
+                             const ReplayOptimizeArgs& optimize, int num_threads = 0) {
+  return replay(trace, {.num_ranks = 4,
+                        .num_redundant = 2,
+                        .window = 3,
+                        .refresh = 3,
+                        .strategies = strategies,
+                        .seed = 9,
+                        .optimize = optimize,
+                        .num_threads = num_threads});
+}
+
+TEST(Replay, OptimizeMovesNoMoreThanItsLimit) {
+  const Trace trace = random_trace(15, 2, 1, 16, 3);  // 24 slots; 3 refreshes of 2 layers after the first
+  const ReplayResult result = replay_optimize(trace, {"optimize", "optimize:1", "optimize:0%"},
+                                              {.num_moves = 200, .max_moved = {.percent = 10}});
+  const auto& strategies = result.strategies;
+  EXPECT_LE(strategies[0].copies_moved, 2 * 2 * 3);
+  EXPECT_LE(strategies[1].copies_moved, 1 * 2 * 3);
+  EXPECT_EQ(strategies[2].copies_moved, 0);
+  EXPECT_GT(strategies[0].copies_moved, strategies[1].copies_moved);
+  EXPECT_EQ(strategies[0].refreshes_made, 6);
+  EXPECT_EQ(strategies[2].refreshes_made, 0);
+  EXPECT_EQ(strategies[0].num_refreshes, 4);
+  EXPECT_EQ(
+      strategies[0].description,
+      "chosen for the split over the window's batches, at most 10% of the copies moved at a refresh, exact split");
+}
+
+TEST(Replay, RefreshesThatCostMoreThanTheyGainAreLeftOut) {
+  const Trace trace = random_trace(15, 2, 1, 16, 3);
+  const auto run = [&](double cost) {
+    return replay_optimize(trace, {"optimize"},
+                           {.num_moves = 200, .refresh_policy = RefreshPolicy{.cost_per_copy = cost}})
+        .strategies[0];
+  };
+  const StrategyResult dear = run(100);
+  EXPECT_EQ(dear.refreshes_made, 0);
+  EXPECT_EQ(dear.copies_moved, 0);
+  EXPECT_GT(run(0).refreshes_made, 0);
+  // What is kept is the first placement.
+  EXPECT_EQ(dear.imbalance.mean,
+            replay_optimize(trace, {"optimize:0"}, {.num_moves = 200}).strategies[0].imbalance.mean);
+}
+
+TEST(Replay, OptimizeDoesNotDependOnThreads) {
+  const Trace trace = random_trace(12, 3, 1, 16, 3);
+  const auto mean = [&](int num_threads) {
+    return replay_optimize(trace, {"optimize"}, {.num_moves = 100}, num_threads).strategies[0].imbalance.mean;
+  };
+  EXPECT_EQ(mean(1), mean(3));
+}
+
+TEST(Replay, OptimizeTakesExpertsThatDoNotDivideAndStepsWithoutTokens) {
+  Trace trace = random_trace(6, 1, 1, 10, 2);
+  std::fill_n(trace.counts.begin(), 10 * 5, 0);
+  const ReplayResult result = replay(trace, {.num_ranks = 4,
+                                             .num_redundant = 1,
+                                             .window = 2,
+                                             .refresh = 2,
+                                             .strategies = {"optimize"},
+                                             .optimize = {.num_moves = 50}});
+  EXPECT_EQ(result.strategies[0].skipped, "");
+  EXPECT_EQ(result.strategies[0].step_imbalance.size(), 4U);
+}
+
+TEST(Replay, LimitsOfTheLastPlacementOfTheHeatMapsLayer) {
+  const Trace trace = random_trace(6, 2, 1, 16, 3);
+  const ReplayResult result = replay_optimize(trace, {"eplb+split", "optimize"}, {.num_moves = 100});
+  EXPECT_TRUE(result.strategies[0].limits.ranks.empty());
+  const PlacementLimits& limits = result.strategies[1].limits;
+  EXPECT_FALSE(limits.ranks.empty());
+  EXPECT_FALSE(limits.experts.empty());
+  EXPECT_GE(limits.imbalance, 1);
+}
+
 TEST(Replay, ReportsProgressToTheEnd) {
   const Trace trace = random_trace(6, 2, 1, 16, 8);
   std::vector<std::int64_t> seen;
@@ -356,7 +448,7 @@ TEST(Replay, RefusesBadArguments) {
   EXPECT_EQ(
       refusal(trace, {.num_ranks = 4, .window = 2, .strategies = {"magic"}}),
       "[replay] strategy (\"magic\") must be one of none, eplb, eplb+split, cube, hypercube, torus, ring, uniform, "
-      "eplb-distinct, eplb-distinct+split, or a topology like torus:8x4");
+      "optimize, eplb-distinct, eplb-distinct+split, or a topology like torus:8x4");
 }
 
 TEST(Replay, RefusesBadTraces) {

@@ -36,6 +36,7 @@ addEventListener("load", () => {
   const root = document.documentElement;
   const report = JSON.stringify({ colors, pressed, title: document.title, width: innerWidth,
     readout: document.getElementById("heat-readout")?.textContent, tags: document.querySelectorAll("b, img").length,
+    limits: document.getElementById("limits-section")?.innerText,
     overflow: root.scrollWidth - root.clientWidth, command: document.getElementById("command").textContent });
   root.dataset.probe = report;
   parent.postMessage(report, "*");
@@ -147,6 +148,17 @@ def check_drawn(page, num_heat_maps):
         assert count > 20, f"{name} is blank"
 
 
+def check_limits(text, results):
+    """The section says, of the strategy that has limits, which ranks and experts bind and what a copy would give."""
+    (limits,) = [result["limits"] for result in results if "limits" in result]
+    for rank in limits["ranks"]:
+        wanted = f"{rank['rank']} ({100 * rank['frequency']:.0f} %)"
+        assert wanted in text, f"{wanted} not in: {text}"
+    for expert in limits["experts"]:
+        assert re.search(rf"{expert['expert']}\s+{100 * expert['frequency']:.1f} %", text), text
+        assert f"{expert['gain']:.4f}" in text, text
+
+
 def background(png_path):
     """Brightness (0 to 255) of the top left pixel of a PNG: the first bytes after the first row's filter byte."""
     with open(png_path, "rb") as file:
@@ -188,8 +200,9 @@ def main():
     check_drawn(page, num_heat_maps=2)
     assert page.probe["overflow"] == 0, "the page is wider than a desktop window"
     assert page.probe["pressed"] == 0, "the legend's buttons do not switch"
-    assert re.fullmatch(r"Rank 1, step 9: none \d\.\d\d, eplb\+split \d\.\d\d times the mean", page.probe["readout"]), \
+    assert re.fullmatch(r"Rank 1, step 9: none \d\.\d\d, optimize \d\.\d\d times the mean", page.probe["readout"]), \
         page.probe["readout"]
+    check_limits(page.probe["limits"], data["results"])
     narrow = open_page(on_phone(probed(path))).probe
     assert narrow["width"] == 400 and narrow["overflow"] == 0, f"the page is wider than a telephone: {narrow}"
     check_themes(path)
@@ -202,6 +215,8 @@ def main():
     assert page.probe["tags"] == 0, "a string of the trace became an element"
     assert page.probe["command"] == "lplb replay '</script><b>{{page.js}} & $(x)'", page.probe["command"]
     assert not any(key.startswith("cross_") for _, key in page.cells), "traffic shown for a trace without source ranks"
+
+    assert "What limits" in page.probe["limits"]
 
     path, data = sample("empty")
     page = open_page(probed(path))

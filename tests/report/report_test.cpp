@@ -27,6 +27,7 @@ StrategyResult strategy(const std::string& name, double mean) {
           .cross_node_fraction = 0.125,
           .copies_moved = 12,
           .num_refreshes = 3,
+          .refreshes_made = 1,
           .plan_us = {.mean = 5, .p50 = 4, .p99 = 9, .max = 11},
           .place_us = {.mean = 50, .p50 = 40, .p99 = 90, .max = 110},
           .step_imbalance = {1.5, 1.25},
@@ -95,12 +96,23 @@ TEST(ReplayToJson, OneEntryAStrategyInOrder) {
       "imbalance":{"mean":1.375,"p50":1.25,"p99":1.75,"max":2.5},
       "balancedness":{"mean":0.75,"p50":0.8,"p99":0.9,"max":0.95},
       "certificate_ranks":1.5,"cross_rank_fraction":0.5,"cross_node_fraction":0.125,
-      "copies_moved":12,"refreshes":3,
+      "copies_moved":12,"refreshes":3,"refreshes_made":1,
       "plan_us":{"mean":5.0,"p50":4.0,"p99":9.0,"max":11.0},
       "place_us":{"mean":50.0,"p50":40.0,"p99":90.0,"max":110.0},
       "step_imbalance":[1.5,1.25],"layer_imbalance":[1.375],
       "worst":{"imbalance":2.5,"step":5,"layer":3,"rank":1}})"));
   EXPECT_EQ(results[2], json::parse(R"({"strategy":"cube","skipped":"needs 8 ranks"})"));
+}
+
+TEST(ReplayToJson, LimitsWhereTheStrategyHasThem) {
+  ReplayResult result = small_result();
+  result.strategies[1].limits = {.imbalance = 1.5, .ranks = {{1, 0.75}}, .experts = {{6, 0.5, 0.25, 0, 0.125}}};
+  const json j = json::parse(replay_to_json(result));
+  EXPECT_FALSE(j["results"][0].contains("limits"));
+  EXPECT_EQ(j["results"][1]["limits"], json::parse(R"({
+      "imbalance":1.5,"ranks":[{"rank":1,"frequency":0.75}],
+      "experts":[{"expert":6,"frequency":0.5,"tokens":0.25,"copy_on":0,"gain":0.125}]})"));
+  EXPECT_TRUE(j["formulas"].contains("limits"));
 }
 
 TEST(ReplayToJson, FractionsWithoutSourceRanksAreNull) {
@@ -236,7 +248,9 @@ TEST(ReplayToHtml, LoadsNothingFromElsewhere) {
 TEST(ReplayToHtml, EveryMarkOfThePageIsFilled) {
   const std::string page = replay_to_html(small_result(), "");
   EXPECT_EQ(page.rfind("<!doctype html>", 0), 0U);
-  EXPECT_EQ(count_of(page, "{{page.") + count_of(page, "{{data}}") + count_of(page, "{{chart"), 0U);
+  EXPECT_EQ(
+      count_of(page, "{{page.") + count_of(page, "{{data}}") + count_of(page, "{{chart") + count_of(page, "{{limits"),
+      0U);
   EXPECT_EQ(count_of(page, "Chart.js v3"), 1U);
   EXPECT_EQ(count_of(page, "prefers-color-scheme: dark"), 2U);
 }
