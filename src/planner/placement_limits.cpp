@@ -28,7 +28,8 @@ class LimitFinder {
     for (int rank = 0; rank < placement.num_ranks(); ++rank) {
       const auto slots = placement.phy2log().subspan(static_cast<std::size_t>(rank) * placement.slots_per_rank(),
                                                      placement.slots_per_rank());
-      num_holders_ += std::ranges::any_of(slots, [](std::int32_t e) { return e != kNone; }) ? 1 : 0;
+      holds_any_.push_back(std::ranges::any_of(slots, [](std::int32_t e) { return e != kNone; }) ? 1 : 0);
+      num_holders_ += holds_any_.back();
     }
   }
 
@@ -106,7 +107,7 @@ class LimitFinder {
     for (int rank = 0; rank < placement_.num_ranks(); ++rank) {
       const bool held =
           std::ranges::any_of(placement_.replicas(e), [&](int slot) { return placement_.rank_of(slot) == rank; });
-      if (!held) {
+      if (!held && holds_any_[rank]) {
         ranks.push_back(rank);
       }
     }
@@ -143,7 +144,8 @@ class LimitFinder {
 
   std::span<const Tokens> window_;
   const Placement& placement_;
-  double num_holders_ = 0;  // ranks that hold an expert: dead ones do not
+  std::vector<std::uint8_t> holds_any_;  // [G] 1 = the rank holds an expert: dead ones do not
+  double num_holders_ = 0;
   SolveWorkspace workspace_;
   Plan plan_;
 };
