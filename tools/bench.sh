@@ -2,11 +2,11 @@
 # Builds the benchmarks and runs them on a machine that should have nothing else to do; every answer is verified against
 # the peers before it is timed. Writes benchmarks/results/<stage>.json and prints our times against the peers'.
 #
-#   tools/bench.sh [STAGE]...       stages: split eplb remap replay python; default all
+#   tools/bench.sh [STAGE]...       stages: split eplb optimize remap replay python; default all
 #   BENCH_REPETITIONS=9 BENCH_MIN_TIME=0.5 tools/bench.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-stages=${*:-split eplb remap replay python}
+stages=${*:-split eplb optimize remap replay python}
 repetitions=${BENCH_REPETITIONS:-9}
 min_time=${BENCH_MIN_TIME:-0.1}
 

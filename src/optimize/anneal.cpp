@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <utility>
 
 namespace lplb {
@@ -30,6 +31,9 @@ class Chain {
     for (int slot = 0; slot < static_cast<int>(arrangement_.phy2log().size()); ++slot) {
       num_moved_ += rules_.moved(arrangement_.rank_of(slot), arrangement_.expert_at(slot));
     }
+    order_.resize(blocks_.size());
+    std::iota(order_.begin(), order_.end(), 0);
+    old_values_.resize(blocks_.size());
     score_ = total_score();
   }
 
@@ -270,20 +274,7 @@ class Chain {
     num_moved_ += moved_by(move);
     arrangement_.apply(move);
     double score = score_;
-    std::size_t num_followed = 0;
-    old_values_.resize(blocks_.size());
-    while (num_followed < blocks_.size()) {
-      Judged& block = blocks_[num_followed];
-      block.lanes.follow(arrangement_, move, dirty_, args_.relax);
-      old_values_[num_followed++] = block.excess;
-      measure(block, block.excess);
-      score -= score_of(block.scenario);
-      excess_[block.scenario] = excess_of(block.scenario);
-      score += score_of(block.scenario);
-      if (score > limit + kDropMargin * temperature_) {
-        break;
-      }
-    }
+    const std::size_t num_followed = follow(move, limit + kDropMargin * temperature_, score);
     if (num_followed == blocks_.size() && score <= limit) {
       for (Judged& block : blocks_) {
         block.lanes.keep();
@@ -293,12 +284,31 @@ class Chain {
     }
     arrangement_.revert(move);
     for (std::size_t i = 0; i < num_followed; ++i) {
-      blocks_[i].lanes.take_back();
-      blocks_[i].excess = old_values_[i];
+      Judged& block = blocks_[order_[i]];
+      block.lanes.take_back();
+      block.excess = old_values_[i];
     }
     excess_ = old_excess;
     num_moved_ = old_moved;
+    // The block that showed a bad move is likely to show the next one, too: it goes first.
+    const auto shown = order_.begin() + static_cast<std::ptrdiff_t>(num_followed) - 1;
+    std::rotate(order_.begin(), shown, shown + 1);
     return false;
+  }
+
+  /// Follows a move block by block, and stops once the score is above the limit. Returns the number of blocks.
+  std::size_t follow(const Move& move, double limit, double& score) {
+    std::size_t num_followed = 0;
+    while (num_followed < blocks_.size() && score <= limit) {
+      Judged& block = blocks_[order_[num_followed]];
+      block.lanes.follow(arrangement_, move, dirty_, args_.relax);
+      old_values_[num_followed++] = block.excess;
+      measure(block, block.excess);
+      score -= score_of(block.scenario);
+      excess_[block.scenario] = excess_of(block.scenario);
+      score += score_of(block.scenario);
+    }
+    return num_followed;
   }
 
   Arrangement arrangement_;
@@ -308,7 +318,8 @@ class Chain {
   Rng rng_;
   DirtyRanks dirty_;
   std::vector<Judged> blocks_;
-  std::vector<std::array<double, kLanes>> old_values_;
+  std::vector<int> order_;                              // in which blocks are judged
+  std::vector<std::array<double, kLanes>> old_values_;  // of the blocks in order_, before the move
   std::array<double, kNumScenarios> excess_ = {};
   std::vector<double> values_;
   std::vector<double> lane_weights_;

@@ -75,20 +75,6 @@ void LaneBlock::restart(const Arrangement& arrangement, int num_sweeps) {
   }
 }
 
-void LaneBlock::save_slot(int slot) {
-  if (!slot_is_saved_[slot]) {
-    slot_is_saved_[slot] = 1;
-    saved_.push_back({slot, flow_[slot]});
-  }
-}
-
-void LaneBlock::save_rank(int rank) {
-  if (!rank_is_saved_[rank]) {
-    rank_is_saved_[rank] = 1;
-    saved_.push_back({~rank, load_[rank]});
-  }
-}
-
 void LaneBlock::keep() {
   for (const Saved& saved : saved_) {
     (saved.index >= 0 ? slot_is_saved_[saved.index] : rank_is_saved_[~saved.index]) = 0;

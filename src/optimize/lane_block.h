@@ -78,8 +78,18 @@ class LaneBlock {
     LaneValues values;
   };
 
-  void save_slot(int slot);
-  void save_rank(int rank);
+  void save_slot(int slot) {
+    if (!slot_is_saved_[slot]) {
+      slot_is_saved_[slot] = 1;
+      saved_.push_back({slot, flow_[slot]});
+    }
+  }
+  void save_rank(int rank) {
+    if (!rank_is_saved_[rank]) {
+      rank_is_saved_[rank] = 1;
+      saved_.push_back({~rank, load_[rank]});
+    }
+  }
   void leave(const Arrangement& arrangement, int slot, int e, DirtyRanks& dirty);
   void exchange(const Arrangement& arrangement, int a, int b, DirtyRanks& dirty);
 

@@ -30,7 +30,7 @@ class ScenarioSampler {
   void put_recorded(int batch, int lane, std::span<LaneValues> weights) const;
   /// A new batch of a kind in every lane.
   void draw(Scenario kind, Rng& rng, std::span<LaneValues> weights) const;
-  /// How much a recorded batch counts, 1 on average: more for late ones where the loads drift.
+  /// How much a recorded batch counts: 1 for the latest, less for early ones where the loads drift, or nothing.
   double recorded_weight(int batch) const { return recorded_weight_[batch]; }
 
  private:
@@ -39,6 +39,7 @@ class ScenarioSampler {
   Shares forecast(int num_first, double decay) const;
   double backtest(double decay) const;
   void find_deviations();
+  void drop_jumps();
   Shares draw_noise(double scale, Rng& rng) const;
   Shares draw_shift(Rng& rng) const;
   void put(const Shares& shares, int lane, std::span<LaneValues> weights) const;

@@ -200,7 +200,6 @@ class Optimizer {
   }
 
   void run_chains(const std::vector<int>& order, std::vector<std::optional<Candidate>>& found) {
-    const auto begin = std::chrono::steady_clock::now();
     std::vector<std::int64_t> done(found.size(), 0);
     std::mutex mutex;
     parallel_for(static_cast<int>(found.size()), args_.num_threads, [&](int chain, int) {
@@ -215,7 +214,7 @@ class Optimizer {
           args_.progress(std::accumulate(done.begin(), done.end(), std::int64_t{0}),
                          args_.num_moves * static_cast<std::int64_t>(found.size()));
         }
-        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
         return args_.time_limit_s <= 0 || elapsed.count() < args_.time_limit_s;
       };
       const auto phy2log = start.placement.phy2log();
@@ -227,6 +226,7 @@ class Optimizer {
     });
   }
 
+  const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
   const OptimizeArgs& args_;
   SearchRules rules_;
   int num_logical_;

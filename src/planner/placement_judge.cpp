@@ -36,7 +36,9 @@ PlacementJudge::PlacementJudge(const ScenarioSampler& sampler, std::span<const T
     : objective_(objective) {
   for (int batch = 0; batch < sampler.num_batches(); ++batch) {
     const auto counts = window.subspan(static_cast<std::size_t>(batch) * num_logical, num_logical);
-    batches_[0].push_back({{counts.begin(), counts.end()}, sampler.recorded_weight(batch)});
+    if (sampler.recorded_weight(batch) > 0) {
+      batches_[0].push_back({{counts.begin(), counts.end()}, sampler.recorded_weight(batch)});
+    }
   }
   Rng rng(mix64(seed ^ 0x6a756467ULL));
   std::vector<LaneValues> drawn(num_logical);
