@@ -119,17 +119,26 @@ TEST(Scenarios, EveryDrawnBatchIsPositiveAndFull) {
   }
 }
 
-TEST(Scenarios, AShiftGivesTheSameLoadsToOtherExperts) {
+// The loads of the window, more or less flattened towards their mean, on experts at random.
+TEST(Scenarios, AShiftGivesTheLoadsToOtherExpertsAtAnyStrength) {
   const ScenarioSampler sampler(steady_window(), 6, 4);
-  std::vector<double> loads = {0.16, 0.24, 0.4, 0.8, 0.8, 1.6};
+  const std::vector<double> loads = {0.16, 0.24, 0.4, 0.8, 0.8, 1.6};
+  const double mean = 4.0 / 6;
   std::vector<int> heaviest(6, 0);
+  int num_full = 0;
   for (auto row : draw_many(sampler, 6, Scenario::kShift, 60)) {
     ++heaviest[std::ranges::max_element(row) - row.begin()];
     std::ranges::sort(row);
+    const double strength = (row[5] - mean) / (loads[5] - mean);
+    ASSERT_GE(strength, -1e-5);
+    ASSERT_LE(strength, 1 + 1e-5);
+    num_full += strength > 0.999 ? 1 : 0;
     for (int i = 0; i < 6; ++i) {
-      ASSERT_NEAR(row[i], loads[i], 1e-5);
+      ASSERT_NEAR(row[i], mean + strength * (loads[i] - mean), 1e-5);
     }
   }
+  EXPECT_GT(num_full, 0);
+  EXPECT_LT(num_full, 480);
   for (const int times : heaviest) {
     EXPECT_NEAR(times, 80, 40);  // any expert may be the heaviest
   }
@@ -150,16 +159,33 @@ TEST(Scenarios, LateBatchesOfADriftingWindowCountMore) {
     }
   }
   const ScenarioSampler sampler(window, 3, 2);
-  double sum = 0;
-  for (int batch = 0; batch < 12; ++batch) {
-    sum += sampler.recorded_weight(batch);
-    EXPECT_TRUE(batch == 0 || sampler.recorded_weight(batch) > sampler.recorded_weight(batch - 1));
+  EXPECT_DOUBLE_EQ(sampler.recorded_weight(11), 1.0);
+  for (int batch = 1; batch < 12; ++batch) {
+    const double earlier = sampler.recorded_weight(batch - 1);
+    EXPECT_TRUE(earlier == 0 || earlier < sampler.recorded_weight(batch)) << "batch " << batch;
   }
-  EXPECT_NEAR(sum, 12, 1e-9);
-  // A short memory: the latest half dozen outweighs the earlier one by far, and drawn batches look like the latest.
-  EXPECT_GT(sampler.recorded_weight(11), 4 * sampler.recorded_weight(6));
-  const auto rows = draw_many(sampler, 3, Scenario::kShift, 60);
-  EXPECT_GT(std::ranges::max(rows[0]), 2 * 700.0 / 1000);
+  EXPECT_LT(sampler.recorded_weight(6), 0.25);  // a short memory
+  // What is drawn looks like the latest batches, not like the mean of the window, 430.
+  double largest = 0;
+  for (const auto& row : draw_many(sampler, 3, Scenario::kShift, 20)) {
+    largest = std::max(largest, std::ranges::max(row));
+  }
+  EXPECT_GT(largest, 2 * 650.0 / 1000);
+}
+
+TEST(Scenarios, ASuddenChangeIsRememberedButIsNoNoise) {
+  Window window;
+  Rng rng(3);
+  for (int batch = 0; batch < 12; ++batch) {
+    for (const int count : {batch < 6 ? 800 : 100, batch < 6 ? 100 : 800, 100}) {
+      window.push_back(count + static_cast<int>(rng.below(20)));
+    }
+  }
+  const ScenarioSampler sampler(window, 3, 2);
+  EXPECT_EQ(sampler.recorded_weight(0), 0);
+  const auto rows = draw_many(sampler, 3, Scenario::kNoise, 200);
+  EXPECT_GT(mean_of(rows, 1), 2 * 700.0 / 1000);
+  EXPECT_LT(std::sqrt(covariance_of(rows, 1, 1)), 2 * 200.0 / 1000);
 }
 
 TEST(Scenarios, OneBatchStillHasNoise) {
