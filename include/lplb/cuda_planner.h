@@ -61,6 +61,12 @@ class Planner {
   void remap(const Routing<std::int64_t>& routing, std::span<const Tokens> source_counts,
              std::span<std::int64_t> physical, const DispatchLayout& layout, Stream stream);
 
+  /// Remaps the ids that were counted last by a table [P] of the caller's instead of a plan.
+  void remap_by_table(const Routing<std::int32_t>& routing, std::span<const Tokens> table,
+                      std::span<std::int32_t> physical, Stream stream);
+  void remap_by_table(const Routing<std::int64_t>& routing, std::span<const Tokens> table,
+                      std::span<std::int64_t> physical, Stream stream);
+
   /// Counts, solves and remaps the ids of a single source that holds the whole batch.
   void run(const Routing<std::int32_t>& routing, std::span<std::int32_t> physical, const DispatchLayout& layout,
            Stream stream);

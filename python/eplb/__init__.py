@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from lplb import _core
-from lplb._arrays import Array, Wrap, is_tensor, take
+from lplb._arrays import Array, Wrap, take
+from lplb._backend import is_tensor
 
 __all__ = ["balanced_packing", "rebalance_experts", "replicate_experts"]
 

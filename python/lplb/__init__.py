@@ -14,7 +14,7 @@ from .placement import Colocation, Placement, place, policies, read_placements, 
 from .plan import Plan, Status, split
 from .planner import Planner
 from .replay import ReplayResult, replay, report
-from .routing import count, remap
+from .routing import count, remap, saw_bad_ids
 from .topology import Recommendation, Topology, recommend_topology
 from .trace import Trace, read_trace
 
@@ -51,6 +51,7 @@ __all__ = [
     "remap",
     "replay",
     "report",
+    "saw_bad_ids",
     "split",
     "write_placements",
 ]

@@ -1,20 +1,20 @@
 """Arrays of any library in, arrays of the same library out.
 
-Inside, everything is a C-contiguous NumPy array that shares the caller's memory where it can. `take` makes that view
-and says how to turn a result into the caller's kind again.
+What computes on the CPU works on C-contiguous NumPy arrays that share the caller's memory where they can. `take` makes
+that view and says how to turn a result into the caller's kind again. Of a tensor on a GPU it is a copy.
 """
 
 from __future__ import annotations
 
-import sys
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ._backend import check_device
-from ._core import InvalidArgument
+from ._backend import check_device, check_not_capturing, is_tensor
+from ._core import CudaError, InvalidArgument
 
 Array: TypeAlias = Any
 """A torch.Tensor, a NumPy array, or whatever has DLPack or the buffer protocol."""
@@ -30,33 +30,41 @@ def to_numpy(array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-def to_torch(array: NDArray[Any]) -> Array:
-    """A tensor over the same memory; over a copy where the memory must not be written."""
+def to_torch(array: NDArray[Any], device: Any = None) -> Array:
+    """A tensor over the same memory; over a copy on another device or where the memory must not be written."""
     import torch
 
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
+    return tensor if device is None else tensor.to(device)
 
 
-def is_tensor(value: object) -> bool:
-    """Whether the value is a torch tensor; does not import torch."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(value, torch.Tensor)
+def kind_of(value: Array) -> Wrap:
+    """The way from NumPy to the kind of `value`: a tensor on its device, or NumPy for all else."""
+    if not is_tensor(value):
+        return to_numpy
+    return functools.partial(to_torch, device=value.device) if value.is_cuda else to_torch
 
 
 def take(function: str, name: str, value: Array) -> tuple[NDArray[Any], Wrap]:
     """The argument `name` of `function` as a contiguous NumPy array, and the way back to the caller's kind.
 
     Raises:
-        CudaError: it is on a GPU and this build has no CUDA.
+        CudaError: it is on a GPU, and this build has no CUDA, a graph is being captured, or it is no tensor.
         ValueError: it is on another device, or cannot be read as an array of numbers.
     """
     if isinstance(value, np.ndarray):
         return _native(value), to_numpy
     if is_tensor(value):
-        return _from_torch(function, name, value), to_torch
+        return _from_torch(function, name, value), kind_of(value)
     if hasattr(value, "__dlpack_device__"):
         kind, index = value.__dlpack_device__()
-        check_device(function, name, _DLPACK_DEVICES.get(int(kind), f"DLPack type {int(kind)}"), index)
+        device = _DLPACK_DEVICES.get(int(kind), f"DLPack type {int(kind)}")
+        check_device(function, name, device, index)
+        if device == "cuda":
+            raise CudaError(
+                f"[{function}] {name} is on {device}:{index} and is no torch tensor; from a GPU only those are taken: "
+                "torch.from_dlpack makes one of it without a copy"
+            )
         return _native(np.from_dlpack(value)), to_numpy
     try:
         array = np.asarray(value)
@@ -90,6 +98,8 @@ def _from_torch(function: str, name: str, tensor: Array) -> NDArray[Any]:
     device = tensor.device
     if device.type != "cpu":
         check_device(function, name, device.type, device.index)
+        check_not_capturing(function, f"{name} is on {device}, and cannot be copied to the host")
+        tensor = tensor.cpu()
     if tensor.requires_grad:
         tensor = tensor.detach()
     if tensor.is_floating_point() and tensor.element_size() < 4:

@@ -7,7 +7,7 @@ import os
 from typing import Any, NamedTuple
 
 from . import _core
-from ._arrays import Array, Wrap, take, to_numpy
+from ._arrays import Array, Wrap, take, to_numpy, to_torch
 
 
 class Colocation(NamedTuple):
@@ -49,7 +49,9 @@ class Placement:
         self._core = core
         self._wrap = wrap
         self._graph: _core.SplitGraph | None = None
+        self._on_devices: dict[Any, Any] = {}  # what stages on a GPU keep with it
         self.phy2log: Array = wrap(core.phy2log)
+        self._slots: Array = self.phy2log if wrap in (to_numpy, to_torch) else to_torch(core.phy2log)  # on the host
         self.num_logical = core.num_logical
         self.num_physical = core.num_physical
         self.num_ranks = core.num_ranks

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import enum
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import _core
-from ._arrays import Array, take, take_optional
+from ._arrays import Array, Wrap, take, take_optional
+from ._backend import on_gpu
 from ._core import InvalidArgument
 from .metrics import Metrics, Traffic
 from .placement import Placement
@@ -24,6 +27,14 @@ class Status(enum.Enum):
     """Legal, but from a simpler rule."""
 
 
+class Given(NamedTuple):
+    """What a plan is for, on the host: counts [E] or [S, E], base_load [G] or None, live [G] or None."""
+
+    counts: NDArray[np.int32]
+    base_load: NDArray[Any] | None
+    live: NDArray[Any] | None
+
+
 class Plan:
     """Quotas and certificate of one layer and batch; made by `split`. Arrays are of the kind that the counts were.
 
@@ -38,18 +49,22 @@ class Plan:
 
     def __init__(self, placement: Placement, counts: Array, base_load: Array | None, live: Array | None) -> None:
         tokens, wrap = take("split", "counts", counts)
-        self._live = take_optional("split", "live", live)
-        self._base_load = take_optional("split", "base_load", base_load)
-        self._core = _core.split(_graph(placement, self._live), tokens, self._base_load)
-        self._counts = tokens.astype(np.int32)
-        self._quota = self._core.quota
+        flags = take_optional("split", "live", live)
+        base = take_optional("split", "base_load", base_load)
+        core = _core.split(_graph(placement, flags), tokens, base)
+        self._init(placement, core, Given(tokens.astype(np.int32), base, flags), wrap)
+
+    def _init(self, placement: Placement, core: _core.Plan, given: Given, wrap: Wrap) -> None:
+        self._counts, self._base_load, self._live = given
+        self._core = core
+        self._quota = core.quota
         self._wrap = wrap
         self.placement = placement
         self.counts: Array = wrap(self._counts)
         self.live: Array | None = None if self._live is None else wrap(self._live)
         self.quota: Array = wrap(self._quota)
-        self.max_load = self._core.max_load
-        self.lower_bound = self._core.lower_bound
+        self.max_load = core.max_load
+        self.lower_bound = core.lower_bound
 
     @property
     def rank_load(self) -> Array:
@@ -58,7 +73,7 @@ class Plan:
 
     @property
     def status(self) -> Status:
-        """OPTIMAL for every plan of this version's solver."""
+        """OPTIMAL for every plan of this version's solver, but for one on a GPU whose counts were bad: FALLBACK."""
         return Status(self._core.status)
 
     @property
@@ -80,6 +95,10 @@ class Plan:
     def metrics(self) -> Metrics:
         """Balance of the rank loads."""
         return Metrics.of(self._core.rank_load)
+
+    def cpu(self) -> Plan:
+        """The plan with its arrays on the host; itself where they are there already."""
+        return self
 
     def traffic(self) -> Traffic:
         """How far the tokens travel, nearest copies served first.
@@ -154,4 +173,15 @@ def split(placement: Placement, counts: Array, *, base_load: Array | None = None
         >>> plan.quota
         array([4, 2, 4, 2], dtype=int32)
     """
+    if on_gpu("split", "counts", counts):
+        from ._device_plan import DevicePlan
+
+        return DevicePlan(placement, counts, base_load, live)
     return Plan(placement, counts, base_load, live)
+
+
+def from_core(placement: Placement, core: _core.Plan, given: Given, wrap: Wrap) -> Plan:
+    """A plan around one that the library made."""
+    plan = Plan.__new__(Plan)
+    plan._init(placement, core, given, wrap)
+    return plan

@@ -5,7 +5,7 @@ import importlib
 import re
 
 import pytest
-from conftest import HAS_TORCH, ROOT
+from conftest import HAS_TORCH, ROOT, why_no_gpu
 
 import lplb
 
@@ -13,9 +13,10 @@ MODULES = ["lplb.placement", "lplb.metrics", "lplb.plan"]
 
 
 def fenced(path):
-    """The ```pycon blocks of a page as one session."""
+    """The ```pycon blocks of a page as one session; those with lplb.cuda only where a GPU is."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    return "\n".join(re.findall(r"^```pycon\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
+    blocks = re.findall(r"^```pycon\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    return "\n".join(block for block in blocks if "lplb.cuda" not in block or not why_no_gpu())
 
 
 def run(name, session, namespace):

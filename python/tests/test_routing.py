@@ -39,6 +39,19 @@ def test_all_sources_together_give_the_quotas(rng, placement):
     np.testing.assert_array_equal(np.bincount(physical[physical >= 0], minlength=80), plan.quota)
 
 
+@pytest.mark.parametrize("num_valid", [0, 1, 100, 256, 999, -3])
+def test_padding_is_skipped(kind, rng, placement, num_valid):
+    ids = rng.integers(-1, 64, (256, 8))
+    valid = ids[: max(0, num_valid)]
+    counts = lplb.count(kind(ids), 64, num_valid)
+    np.testing.assert_array_equal(np.asarray(counts), np.bincount(valid[valid >= 0], minlength=64))
+    plan = lplb.split(placement, counts)
+    physical = lplb.remap(kind(ids), plan, num_valid_tokens=kind([num_valid]))
+    assert isinstance(physical, kind.type)
+    np.testing.assert_array_equal(physical[: len(valid)], lplb.remap(kind(valid), plan))
+    assert bool((physical[len(valid) :] == -1).all())
+
+
 def test_views_are_read_in_their_order(kind, rng, placement):
     ids = rng.integers(0, 64, (8, 100))
     plan = lplb.split(placement, lplb.count(ids, 64))
@@ -54,6 +67,11 @@ def test_views_are_read_in_their_order(kind, rng, placement):
         (lambda ids, plan: lplb.count(ids.astype("float32"), 64), "topk_idx must hold int32 or int64"),
         (lambda ids, plan: lplb.count(ids.astype("int16"), 64), "topk_idx must hold int32 or int64"),
         (lambda ids, plan: lplb.count(ids, 0), r"num_logical \(0\)"),
+        (lambda ids, plan: lplb.count(ids, 64, [1, 2]), r"\[count\] num_valid_tokens has the shape \[2\]"),
+        (
+            lambda ids, plan: lplb.remap(ids, plan, 0, 1.5),
+            r"\[remap\] num_valid_tokens .* the type float64; it must be",
+        ),
         (lambda ids, plan: lplb.remap(ids.astype("float32"), plan, 0), "topk_idx must hold int32 or int64"),
         (lambda ids, plan: lplb.remap(ids + 64, plan, 0), r"topk_idx\[0\] is"),
         (lambda ids, plan: lplb.remap(ids, plan, 8), r"source_rank \(8\) must be in 0..7"),

@@ -27,11 +27,18 @@ def test_operators_pass_opcheck(batch, dtype):
     sources[2] = plan.counts
     live = torch.ones(8, dtype=torch.bool)
     ops = torch.ops.lplb
+    valid = torch.tensor([100])
+    planner = lplb.Planner(torch.from_numpy(lplb.Topology.cube().r2o), 80, 64, 8)
+    physical = planner.run(ids)
+    torch.library.opcheck(ops.run, (ids.to(dtype), planner._number, valid))
+    torch.library.opcheck(ops.count_solved, (torch.zeros(1, dtype=dtype), planner._number, physical))
     torch.library.opcheck(ops.count, (ids.to(dtype), 64))
+    torch.library.opcheck(ops.count, (ids.to(dtype), 64, valid))
     torch.library.opcheck(ops.split, (plan.counts, placement.phy2log, 8))
     torch.library.opcheck(ops.split, (sources, placement.phy2log, 8, 2, live))
     torch.library.opcheck(ops.remap, (ids.to(dtype), plan.counts, plan.quota, placement.phy2log, 8, 1, 0))
     torch.library.opcheck(ops.remap, (ids.to(dtype), sources, plan.quota, placement.phy2log, 8, 1, 2, live))
+    torch.library.opcheck(ops.remap, (ids.to(dtype), plan.counts, plan.quota, placement.phy2log, 8, 1, 0, live, valid))
 
 
 def test_operators_give_what_the_functions_give(batch):
@@ -54,6 +61,31 @@ def test_remap_inside_a_full_graph(batch):
     assert torch.equal(route(ids, plan), lplb.remap(ids, plan))
     other = lplb.split(plan.placement, plan.counts, base_load=torch.arange(8) * 100)
     assert torch.equal(route(ids, other), lplb.remap(ids, other))
+
+
+def test_planners_share_one_compiled_graph(batch):
+    _, ids, _ = batch
+    graphs = 0
+
+    def backend(graph, inputs):
+        nonlocal graphs
+        graphs += 1
+        return graph.forward
+
+    @torch.compile(fullgraph=True, backend=backend)
+    def route(topk_idx, planner, counter, valid):
+        return planner.run(topk_idx, counter, num_valid_tokens=valid) * 1
+
+    valid = torch.tensor([200])
+    for i in range(12):
+        planner = lplb.Planner(torch.from_numpy(lplb.Topology.cube().r2o), 80, 64, 8)
+        planner.update_redundancy_mapping(torch.arange(64).roll(i))
+        counter = torch.zeros(1, dtype=torch.int32)
+        expected = planner.run(ids, counter, num_valid_tokens=200)
+        assert torch.equal(route(ids, planner, counter, valid), expected)
+        assert (expected[200:] == -1).all()
+        assert int(counter) == 2
+    assert graphs == 1
 
 
 def test_the_whole_path_inside_a_full_graph(batch):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from conftest import golden
+from conftest import golden, why_no_gpu
 
 import lplb
 
@@ -184,7 +184,7 @@ def test_works_on_numpy_alike():
 
 
 def test_deep_ep_says_what_is_missing():
-    with pytest.raises(NotImplementedError, match=r"init_from_deep_ep.*CUDA.*torch.distributed group"):
+    with pytest.raises(NotImplementedError, match=r"init_from_deep_ep.*NVSHMEM.*torch.distributed group"):
         make_planner(CUBE).init_from_deep_ep(object())
 
 
@@ -204,8 +204,11 @@ def test_bad_construction_is_named(arguments, message):
 
 
 def test_devices():
-    with pytest.raises(lplb.CudaError, match=r"\[Planner\] device is on cuda.*CPU"):
-        lplb.Planner(CUBE, 320, 256, 32, device="cuda:0")
+    if why_no_gpu():
+        with pytest.raises(lplb.CudaError, match=r"\[Planner\] device is (on )?cuda.*(CPU alone|no GPU)"):
+            lplb.Planner(CUBE, 320, 256, 32, device="cuda:0")
+    with pytest.raises(ValueError, match=r"\[Planner\] device is on mps; it must be on the CPU or a CUDA device"):
+        lplb.Planner(CUBE, 320, 256, 32, device="mps")
     with pytest.raises(ValueError, match=r"\[run\] idx is on meta"):
         make_planner(CUBE).run(torch.zeros(3, dtype=torch.int64, device="meta"))
 

@@ -86,6 +86,8 @@ Counts Planner::counts() const { refuse("Planner"); }
 void Planner::plan(Counts, Stream) { refuse("Planner"); }
 void Planner::remap(const Ids32&, Counts, Physical<std::int32_t>, const DispatchLayout&, Stream) { refuse("Planner"); }
 void Planner::remap(const Ids64&, Counts, Physical<std::int64_t>, const DispatchLayout&, Stream) { refuse("Planner"); }
+void Planner::remap_by_table(const Ids32&, Counts, Physical<std::int32_t>, Stream) { refuse("Planner"); }
+void Planner::remap_by_table(const Ids64&, Counts, Physical<std::int64_t>, Stream) { refuse("Planner"); }
 void Planner::run(const Ids32&, Physical<std::int32_t>, const DispatchLayout&, Stream) { refuse("Planner"); }
 void Planner::run(const Ids64&, Physical<std::int64_t>, const DispatchLayout&, Stream) { refuse("Planner"); }
 PlanView Planner::plan_view() const { refuse("Planner"); }

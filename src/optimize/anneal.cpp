@@ -12,6 +12,7 @@ namespace lplb {
 namespace {
 
 constexpr double kTargeted = 0.8;        // moves that start from a full rank; the others start anywhere
+constexpr double kRestores = 0.2;        // moves that take a moved copy back, where their number is limited
 constexpr double kSwaps = 0.5;           // moves that swap two experts; the others copy one
 constexpr float kNearlyFullest = 2e-3F;  // of the mean load below the largest
 constexpr float kExcessWeight = 0.02F;   // of the squared excess of all ranks, beside the largest load's
@@ -75,7 +76,7 @@ class Chain {
       int num_blocks = args_.num_blocks[scenario];
       if (scenario == 0) {
         num_blocks = std::min(num_blocks, (sampler_.num_batches() + kLanes - 1) / kLanes);
-      } else if (args_.objective.weight[scenario] <= 0) {
+      } else if (args_.objective.weight[scenario] <= 0 && args_.objective.linear[scenario] <= 0) {
         num_blocks = 0;
       }
       for (int i = 0; i < num_blocks; ++i) {
@@ -155,8 +156,8 @@ class Chain {
   /// A lane, likelier the more its excess weighs in the score.
   std::pair<const Judged*, int> pick_lane() {
     const auto pull = [&](const Judged& block, int lane) {
-      return block.weight[lane] * (block.excess[lane] + 1e-4) * args_.objective.weight[block.scenario] /
-             (excess_[block.scenario] + args_.objective.floor[block.scenario]);
+      return block.weight[lane] * (block.excess[lane] + 1e-4) *
+             scenario_slope(args_.objective, block.scenario, excess_[block.scenario]);
     };
     double sum = 0;
     for (const Judged& block : blocks_) {
@@ -206,6 +207,9 @@ class Chain {
   }
 
   bool propose(Move& move) {
+    if (rules_.max_moved >= 0 && rng_.uniform() < kRestores) {
+      return propose_restore(move);
+    }
     int from = 0;
     int to = 0;
     if (rng_.uniform() < kTargeted) {
@@ -223,12 +227,64 @@ class Chain {
     if (arrangement_.expert_at(move.from) == kNone) {
       return false;
     }
-    return rng_.uniform() < kSwaps ? propose_swap(from, to, move) : propose_copy(to, move);
+    return rng_.uniform() < kSwaps ? propose_swap(to, move) : propose_copy(to, move);
   }
 
-  bool propose_swap(int from, int to, Move& move) {
+  /// Puts an expert back to a rank where the current placement has it, in the place of one that was moved there: what
+  /// gives back a part of the budget.
+  bool propose_restore(Move& move) {
+    const int rank = any_rank();
+    const int to = pick_slot(rank, [&](std::int32_t e) { return rules_.moved(rank, e) > 0; });
+    const std::int32_t e = pick_missing(rank);
+    if (to < 0 || e == kNone) {
+      return false;
+    }
+    const auto& copies = arrangement_.copies(e);
+    move.from = copies[rng_.below(copies.size())];
+    if (arrangement_.copies(arrangement_.expert_at(to)).size() == 1) {
+      move.kind = Move::Kind::kSwap;
+      move.to = to;
+      return may_swap(move);
+    }
+    move = {.kind = Move::Kind::kReplace, .from = move.from, .to = to, .replaced = arrangement_.expert_at(to)};
+    return rules_.may_copy(arrangement_, e, rank) && fits_budget(move);
+  }
+
+  /// An expert that the current placement has on the rank and this one has not; kNone = there is none.
+  std::int32_t pick_missing(int rank) {
+    std::int32_t chosen = kNone;
+    int num_seen = 0;
+    for (std::int32_t e = 0; e < arrangement_.num_logical(); ++e) {
+      if (rules_.moved(rank, e) == 0 && !arrangement_.holds(rank, e) && rng_.below(++num_seen) == 0) {
+        chosen = e;
+      }
+    }
+    return chosen;
+  }
+
+  /// A slot of the rank whose expert fits; -1 = there is none.
+  template <class Fits>
+  int pick_slot(int rank, Fits&& fits) {
+    int chosen = -1;
+    int num_seen = 0;
+    const int first = arrangement_.first_slot(rank);
+    for (int slot = first; slot < first + arrangement_.num_slots(rank); ++slot) {
+      if (fits(arrangement_.expert_at(slot)) && rng_.below(++num_seen) == 0) {
+        chosen = slot;
+      }
+    }
+    return chosen;
+  }
+
+  bool propose_swap(int to, Move& move) {
     move.kind = Move::Kind::kSwap;
     move.to = arrangement_.first_slot(to) + static_cast<int>(rng_.below(arrangement_.num_slots(to)));
+    return may_swap(move);
+  }
+
+  bool may_swap(const Move& move) const {
+    const int from = arrangement_.rank_of(move.from);
+    const int to = arrangement_.rank_of(move.to);
     const std::int32_t given = arrangement_.expert_at(move.from);
     const std::int32_t taken = arrangement_.expert_at(move.to);
     return given != taken && rules_.may_move(arrangement_, given, from, to) &&
@@ -241,16 +297,12 @@ class Chain {
       return false;
     }
     move.kind = Move::Kind::kReplace;
-    int num_seen = 0;
-    const int first = arrangement_.first_slot(to);
-    for (int slot = first; slot < first + arrangement_.num_slots(to); ++slot) {
-      const std::int32_t e = arrangement_.expert_at(slot);
-      if ((e == kNone || arrangement_.copies(e).size() > 1) && rng_.below(++num_seen) == 0) {
-        move.to = slot;
-        move.replaced = e;
-      }
+    move.to = pick_slot(to, [&](std::int32_t e) { return e == kNone || arrangement_.copies(e).size() > 1; });
+    if (move.to < 0) {
+      return false;
     }
-    return num_seen > 0 && fits_budget(move);
+    move.replaced = arrangement_.expert_at(move.to);
+    return fits_budget(move);
   }
 
   int moved_by(const Move& move) const {

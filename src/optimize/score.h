@@ -16,7 +16,13 @@ double tail_excess(std::span<const double> excess);
 double scenario_excess(std::span<const double> excess, std::span<const double> weights, double tail);
 
 inline double scenario_score(const PlacementObjective& objective, int scenario, double excess) {
-  return objective.weight[scenario] * std::log(excess + objective.floor[scenario]);
+  return objective.weight[scenario] * std::log(excess + objective.floor[scenario]) +
+         objective.linear[scenario] * excess;
+}
+
+/// How much more the score is for a little more excess.
+inline double scenario_slope(const PlacementObjective& objective, int scenario, double excess) {
+  return objective.weight[scenario] / (excess + objective.floor[scenario]) + objective.linear[scenario];
 }
 
 }  // namespace lplb

@@ -203,6 +203,16 @@ void Planner::remap(const Routing<std::int64_t>& routing, std::span<const Tokens
   impl_->remap(routing, source_counts, physical, layout, stream);
 }
 
+void Planner::remap_by_table(const Routing<std::int32_t>& routing, std::span<const Tokens> table,
+                             std::span<std::int32_t> physical, Stream stream) {
+  impl_->remap_with(routing, table, physical, {}, stream);
+}
+
+void Planner::remap_by_table(const Routing<std::int64_t>& routing, std::span<const Tokens> table,
+                             std::span<std::int64_t> physical, Stream stream) {
+  impl_->remap_with(routing, table, physical, {}, stream);
+}
+
 void Planner::run(const Routing<std::int32_t>& routing, std::span<std::int32_t> physical, const DispatchLayout& layout,
                   Stream stream) {
   impl_->run(routing, physical, layout, stream);

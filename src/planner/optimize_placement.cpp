@@ -37,8 +37,10 @@ void check_args(const OptimizeArgs& args) {
   const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
   const auto not_negative = [](double x) { return x >= 0 && std::isfinite(x); };
   const PlacementObjective& objective = args.objective;
-  check(std::ranges::all_of(objective.weight, not_negative) && std::ranges::any_of(objective.weight, positive), kName,
-        "objective.weight must be finite, not negative, and not all 0");
+  check(std::ranges::all_of(objective.weight, not_negative) && std::ranges::all_of(objective.linear, not_negative),
+        kName, "objective.weight and objective.linear must be finite and not negative");
+  check(std::ranges::any_of(objective.weight, positive) || std::ranges::any_of(objective.linear, positive), kName,
+        "objective.weight and objective.linear must not both be all 0");
   check(std::ranges::all_of(objective.floor, positive), kName, "objective.floor must be finite and above 0");
   check(objective.tail >= 0 && objective.tail <= 1, kName, "objective.tail (", objective.tail, ") must be in 0..1");
   check(not_negative(objective.move_price), kName, "objective.move_price (", objective.move_price,

@@ -97,6 +97,32 @@ TEST_F(PlannerCuda, RemapsOneSourceOfMany) {
   }
 }
 
+TEST_F(PlannerCuda, RemapsByATableOfTheCaller) {
+  const NamedCase named = small_cases().front();
+  const Placement placement = testing::place_and_draw(named, 1, 0, 439).front().placement;
+  cuda::Planner planner(placement, {.max_ids = 4096 * kTopK});
+  Rng rng(440);
+  const std::vector<std::int32_t> ids = random_topk(rng, 4096 * kTopK, named.num_experts, BatchStyle::kSkewed);
+  std::vector<Tokens> own(named.num_experts);
+  lplb::count_tokens(ids, own);
+  SourceTable table{.source_rank = 0, .proportional = false, .tokens = std::vector<Tokens>(named.num_slots)};
+  for (int e = 0; e < named.num_experts; ++e) {  // a third to the first copy, the rest to the last
+    const auto replicas = placement.replicas(e);
+    table.tokens[replicas.front()] += own[e] / 3;
+    table.tokens[replicas.back()] += own[e] - own[e] / 3;
+  }
+  const DeviceBuffer<Tokens> device_table(table.tokens);
+  const DeviceBuffer<std::int32_t> device_ids(ids);
+  DeviceBuffer<std::int32_t> physical(ids.size());
+  const Routing<std::int32_t> routing{.topk_idx = device_ids.span(), .top_k = kTopK};
+  planner.count(routing, stream());
+  planner.remap_by_table(routing, device_table.span(), physical.span(), stream());
+  synchronize();
+  std::vector<std::int32_t> expected(ids.size());
+  lplb::remap(placement, table, ids, expected);
+  EXPECT_EQ(physical.download(), expected);
+}
+
 TEST_F(PlannerCuda, ACapturedGraphFollowsIdsPlacementLiveRanksAndBaseLoads) {
   const NamedCase named = testing::named_cases()[6];
   const auto placed = testing::place_and_draw(named, 3, 0, 435);
