@@ -111,11 +111,17 @@ class LayerOptimizer {
   }
 
   std::vector<std::vector<std::int32_t>> share_out(int total_slots) {
-    usable_.assign(args_.rules.num_ranks, 1);
-    for (std::size_t rank = 0; rank < args_.rules.live.size(); ++rank) {
-      usable_[rank] = args_.rules.live[rank] ? 1 : 0;
+    const PlacementRules& rules = args_.rules;
+    check(rules.num_ranks >= 1 && rules.num_ranks <= kMaxRanks, kName, "num_ranks (", rules.num_ranks,
+          ") must be in 1..", kMaxRanks);
+    check(rules.live.empty() || static_cast<int>(rules.live.size()) == rules.num_ranks, kName, "live has ",
+          rules.live.size(), " entries; it must have one for each of the ", rules.num_ranks, " ranks");
+    usable_.assign(rules.num_ranks, 1);
+    for (std::size_t rank = 0; rank < rules.live.size(); ++rank) {
+      usable_[rank] = rules.live[rank] ? 1 : 0;
     }
     const int row = static_cast<int>(std::ranges::count(usable_, 1));
+    check(row > 0, kName, "no rank is alive");
     const std::int64_t least = static_cast<std::int64_t>(num_layers_) * args_.rules.num_logical;
     check(total_slots >= least, kName, "total_slots (", total_slots, ") must be at least ", num_layers_, " layers of ",
           args_.rules.num_logical, " experts");

@@ -255,13 +255,15 @@ OptimizeResult optimize_placement(std::span<const Tokens> window, const Optimize
 std::vector<OptimizeResult> optimize_trade_off(std::span<const Tokens> window, const OptimizeArgs& args,
                                                std::span<const int> limits) {
   check(args.current != nullptr, "[optimize_trade_off] needs a current placement");
+  for (std::size_t i = 1; i < limits.size(); ++i) {
+    const bool ascending = limits[i] < 0 || (limits[i - 1] >= 0 && limits[i] >= limits[i - 1]);
+    check(ascending, "[optimize_trade_off] limits must ascend, with -1 (no limit) last");
+  }
   std::vector<OptimizeResult> curve;
   std::vector<Placement> earlier;
   OptimizeArgs limited = args;
-  for (std::size_t i = 0; i < limits.size(); ++i) {
-    const bool ascending = i == 0 || limits[i] < 0 || (limits[i - 1] >= 0 && limits[i] >= limits[i - 1]);
-    check(ascending, "[optimize_trade_off] limits must ascend, with -1 (no limit) last");
-    limited.max_moved = limits[i];
+  for (const int limit : limits) {
+    limited.max_moved = limit;
     curve.push_back(optimize_from(window, limited, earlier));
     earlier.assign(1, curve.back().placement);
   }
