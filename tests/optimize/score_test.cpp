@@ -33,13 +33,25 @@ TEST(Score, WeightsCountInTheMeanAlone) {
 
 TEST(Score, NoBatchNoExcess) { EXPECT_EQ(scenario_excess({}, {}, 0.5), 0); }
 
-TEST(Score, AScenarioScoresItsLogarithm) {
+TEST(Score, AScenarioScoresItsLogarithmAndItsExcess) {
   PlacementObjective objective;
   objective.weight = {1, 2, 0, 0};
   objective.floor = {0.5, 0.25, 1, 1};
+  objective.linear = {0, 3, 4, 0};
   EXPECT_DOUBLE_EQ(scenario_score(objective, 0, 0.5), 0.0);
-  EXPECT_DOUBLE_EQ(scenario_score(objective, 1, 0.0), 2 * std::log(0.25));
-  EXPECT_EQ(scenario_score(objective, 2, 7.0), 0);
+  EXPECT_DOUBLE_EQ(scenario_score(objective, 1, 0.25), 2 * std::log(0.5) + 0.75);
+  EXPECT_DOUBLE_EQ(scenario_score(objective, 2, 7.0), 28.0);
+  EXPECT_EQ(scenario_score(objective, 3, 7.0), 0);
+}
+
+TEST(Score, TheSlopeIsTheDerivative) {
+  PlacementObjective objective;
+  const double step = 1e-6;
+  for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
+    const double rise =
+        scenario_score(objective, scenario, 0.1 + step) - scenario_score(objective, scenario, 0.1 - step);
+    EXPECT_NEAR(scenario_slope(objective, scenario, 0.1), rise / (2 * step), 1e-6);
+  }
 }
 
 }  // namespace

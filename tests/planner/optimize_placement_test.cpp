@@ -140,6 +140,7 @@ TEST(OptimizePlacement, SearchingPays) {
   const Window window = skewed_window();
   OptimizeArgs args{.rules = kSixteen, .num_threads = 1};
   args.objective.weight = {1, 0, 0, 0};
+  args.objective.linear = {0, 0, 0, 0};
   args.objective.tail = 0;
   args.num_moves = 0;
   const PlacementRules tight{.num_logical = 16, .num_ranks = 4, .slots = {5, 4, 4, 4}};
@@ -274,12 +275,13 @@ TEST(ScorePlacement, ByHand) {
   PlacementObjective objective;
   objective.weight = {2, 0, 0, 0};
   objective.floor = {0.5, 1, 1, 1};
+  objective.linear = {3, 0, 0, 0};
   objective.tail = 0.5;
   // 12 | 0 of 12 tokens: 2; and 3 | 4 of 7: the least that whole tokens allow.
   const PlacementScore score = score_placement(Window{12, 0, 0, 3, 1, 3}, placement, objective, rules);
   EXPECT_DOUBLE_EQ(score.imbalance[kRecorded], 1.5);
   EXPECT_DOUBLE_EQ(score.tail_imbalance[kRecorded], 2.0);
-  EXPECT_DOUBLE_EQ(score.objective, 2 * std::log(0.5 * 0.5 + 0.5 * 1.0 + 0.5));
+  EXPECT_DOUBLE_EQ(score.objective, 2 * std::log(0.75 + 0.5) + 3 * 0.75);  // half of 0.5, half of 1
 }
 
 TEST(OptimizePlacementErrors, NameTheArgument) {
@@ -291,13 +293,15 @@ TEST(OptimizePlacementErrors, NameTheArgument) {
   };
   const double nan = std::nan("");
   EXPECT_EQ(refusal([](auto& a) {
-              a.objective.weight = {0, 0, 0, 0};
+              a.objective.weight = a.objective.linear = {0, 0, 0, 0};
             }),
-            "[optimize_placement] objective.weight must be finite, not negative, and not all 0");
+            "[optimize_placement] objective.weight and objective.linear must not both be all 0");
   EXPECT_EQ(refusal([](auto& a) {
               a.objective.weight = {1, -1, 0, 0};
             }),
-            "[optimize_placement] objective.weight must be finite, not negative, and not all 0");
+            "[optimize_placement] objective.weight and objective.linear must be finite and not negative");
+  EXPECT_EQ(refusal([&](auto& a) { a.objective.linear[3] = nan; }),
+            "[optimize_placement] objective.weight and objective.linear must be finite and not negative");
   EXPECT_EQ(refusal([](auto& a) { a.objective.floor[2] = 0; }),
             "[optimize_placement] objective.floor must be finite and above 0");
   EXPECT_EQ(refusal([](auto& a) { a.objective.tail = 1.5; }),
