@@ -5,10 +5,11 @@
 //
 //   thread(), num_threads()   who runs
 //   sync()                    all threads have come here and see each other's writes
-//   combine(Extremes<T>)      maxima and sums over all threads, the same for each, in a fixed order; a sync() too. T is
-//                             Real or double
+//   combine(Extremes)         maxima and sums over all threads, the same for each, in a fixed order; a sync() too
+//   sum(double), max(double)  likewise
 //   kChunk                    entries of a row of the matrix that a thread holds in registers; 0 = they stay in memory
 //   chunk_bits()              of the number of threads that share a row then
+//   kPlain                    there are no extra rows, and the tolerance is none that rounding is felt at
 //
 // and static functions inverse(T), 1 / x, and exponent(int), of the highest bit.
 //
@@ -21,19 +22,21 @@
 #if defined(__CUDACC__)
 #define LPLB_WEIGHTED __device__ __forceinline__
 #define LPLB_WEIGHTED_UNROLL _Pragma("unroll")
+#define LPLB_WEIGHTED_UNROLL_2 _Pragma("unroll 2")
 #define LPLB_WEIGHTED_UNROLL_4 _Pragma("unroll 4")
 #define LPLB_WEIGHTED_ROLL _Pragma("unroll 1")
 #else
 #define LPLB_WEIGHTED inline
 #define LPLB_WEIGHTED_UNROLL
+#define LPLB_WEIGHTED_UNROLL_2
 #define LPLB_WEIGHTED_UNROLL_4
 #define LPLB_WEIGHTED_ROLL
 #endif
 
 namespace lplb::weighted {
 
-/// Four values that one pass over the block combines. Those of Real choose step lengths and when to stop, and no bound
-/// rests on them. Maxima are of values that are not negative.
+/// Four values that one pass over the block combines. float is enough: they choose step lengths and when to stop, and
+/// no bound rests on them. Maxima are of values that are not negative.
 template <class Real>
 struct Extremes {
   Real max0 = 0;
@@ -62,6 +65,7 @@ LPLB_WEIGHTED double power_of_two(int n) {
 /// A block of one thread, and the team of it.
 struct SerialBlock {
   static constexpr int kChunk = 0;
+  static constexpr bool kPlain = false;
   using Real = double;
 
   static int thread() { return 0; }
@@ -69,6 +73,8 @@ struct SerialBlock {
   static int chunk_bits() { return 0; }
   static void sync() {}
   static Extremes<double> combine(const Extremes<double>& values) { return values; }
+  static double sum(double value) { return value; }
+  static double max(double value) { return value; }
   static double inverse(double x) { return 1 / x; }
   static int exponent(std::uint32_t bits) {
     int result = -1;

@@ -27,10 +27,11 @@ struct DeviceArithmetic {
 };
 
 /// Threads 0..num_threads - 1 of a thread block. `kBarrier`: the hardware barrier that is theirs.
-template <int kChunk_, bool kOneWarp, int kBarrier>
+template <int kChunk_, bool kOneWarp, bool kPlain_, int kBarrier>
 class DeviceBlock : public DeviceArithmetic {
  public:
   static constexpr int kChunk = kChunk_;
+  static constexpr bool kPlain = kPlain_;
   using Real = float;
 
   __device__ DeviceBlock(double* scratch, int num_threads, int chunk_bits)
@@ -47,40 +48,53 @@ class DeviceBlock : public DeviceArithmetic {
     }
   }
 
-  template <class T>
-  __device__ Extremes<T> combine(Extremes<T> values) {
+  /// Floats that are not negative are ordered as their bits.
+  __device__ Extremes<float> combine(Extremes<float> values) {
+    values.max0 = __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(values.max0)));
+    values.max1 = __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(values.max1)));
     for (int step = 16; step > 0; step /= 2) {
-      values = merge(values, {.max0 = __shfl_xor_sync(kAllLanes, values.max0, step),
-                              .max1 = __shfl_xor_sync(kAllLanes, values.max1, step),
-                              .sum0 = __shfl_xor_sync(kAllLanes, values.sum0, step),
-                              .sum1 = __shfl_xor_sync(kAllLanes, values.sum1, step)});
+      values.sum0 += __shfl_xor_sync(kAllLanes, values.sum0, step);
+      values.sum1 += __shfl_xor_sync(kAllLanes, values.sum1, step);
     }
-    if constexpr (kOneWarp) {
-      __syncwarp();
-    } else {
-      parity_ = 1 - parity_;
-      auto* const all = reinterpret_cast<Extremes<T>*>(scratch_ + parity_ * (kCombineDoubles / 2));
-      if (thread() % 32 == 0) {
-        all[thread() / 32] = values;
-      }
-      sync();
-      values = all[0];
-      for (int warp = 1; warp < num_threads() / 32; ++warp) {
-        values = merge(values, all[warp]);
-      }
+    return over_warps(values, [](const Extremes<float>& a, const Extremes<float>& b) {
+      return Extremes<float>{larger(a.max0, b.max0), larger(a.max1, b.max1), a.sum0 + b.sum0, a.sum1 + b.sum1};
+    });
+  }
+  __device__ double sum(double value) {
+    for (int step = 16; step > 0; step /= 2) {
+      value += __shfl_xor_sync(kAllLanes, value, step);
     }
-    return values;
+    return over_warps(value, [](double a, double b) { return a + b; });
+  }
+  __device__ double max(double value) {
+    for (int step = 16; step > 0; step /= 2) {
+      value = larger(value, __shfl_xor_sync(kAllLanes, value, step));
+    }
+    return over_warps(value, [](double a, double b) { return larger(a, b); });
   }
 
  private:
   static constexpr unsigned kAllLanes = ~0U;
 
-  template <class T>
-  __device__ static Extremes<T> merge(const Extremes<T>& a, const Extremes<T>& b) {
-    return {.max0 = larger(a.max0, b.max0),
-            .max1 = larger(a.max1, b.max1),
-            .sum0 = a.sum0 + b.sum0,
-            .sum1 = a.sum1 + b.sum1};
+  /// From what each warp has.
+  template <class T, class Op>
+  __device__ T over_warps(T value, Op op) {
+    if constexpr (kOneWarp) {
+      __syncwarp();
+    } else {
+      parity_ = 1 - parity_;
+      auto* const all = reinterpret_cast<T*>(scratch_ + parity_ * (kCombineDoubles / 2));
+      if (thread() % 32 == 0) {
+        all[thread() / 32] = value;
+      }
+      sync();
+      value = all[0];
+#pragma unroll 1
+      for (int warp = 1; warp < num_threads() / 32; ++warp) {
+        value = op(value, all[warp]);
+      }
+    }
+    return value;
   }
 
   double* scratch_;
@@ -101,11 +115,11 @@ class Helpers : public DeviceArithmetic {
   int first_;
 };
 
-template <int kChunk, bool kOneWarp>
+template <int kChunk, bool kOneWarp, bool kPlain>
 class DeviceTeam {
  public:
-  using All = DeviceBlock<0, false, 0>;
-  using Lead = DeviceBlock<kChunk, kOneWarp, 1>;
+  using All = DeviceBlock<0, false, kPlain, 0>;
+  using Lead = DeviceBlock<kChunk, kOneWarp, kPlain, 1>;
 
   __device__ DeviceTeam(double* scratch, int num_lead, int chunk_bits)
       : all_(scratch, static_cast<int>(blockDim.x), 0), lead_(scratch, num_lead, chunk_bits), helpers_(num_lead) {}

@@ -22,16 +22,11 @@ class Finish {
     block_.sync();
     WeightedSummary summary{};
     summary.num_iterations = num_iterations;
-    Found found;
-    find_rank_times(found);
-    find_row_excess(found);
-    add_bound(found);
-    found.times = block_.combine(found.times);
-    found.bound = block_.combine(found.bound);
-    summary.max_time = found.times.max0;
-    summary.quota_max_time = found.times.max1;
-    summary.row_excess = found.bound.max0;
-    summary.lower_bound = lower_bound(found, largest_base);
+    double quota_time = 0;
+    summary.max_time = block_.max(largest_rank_time(quota_time));
+    summary.quota_max_time = out_.quota != nullptr ? block_.max(quota_time) : 0;
+    summary.row_excess = num_extra_rows<Block>(h_) > 0 ? block_.max(largest_row_excess()) : 0;
+    summary.lower_bound = prove(largest_base);
     judge(summary, RowProof<Block>(block_, image_, m_).run());
     if (block_.thread() == 0) {
       *out_.summary = summary;
@@ -39,17 +34,10 @@ class Finish {
   }
 
  private:
-  template <class F>
-  LPLB_WEIGHTED void deal(int count, F f) const {
-    for (int i = block_.thread(); i < count; i += block_.num_threads()) {
-      f(i);
-    }
-  }
-
   /// Columns rounded down to units; what is missing, or too much, goes to the largest. Leaves whole units in x, and
   /// what the column's quotas sum to in `move`.
   LPLB_WEIGHTED void share_out_experts() {
-    deal(h_.num_experts, [&](int j) {
+    deal(block_, h_.num_experts, [&](int j) {
       const auto tokens = static_cast<Tokens>(m_.tokens()[j]);
       const int bits = tokens > 0 ? unit_bits<Block>(tokens) : 0;
       const double units_per_token = power_of_two(bits);
@@ -58,6 +46,7 @@ class Finish {
       const int end = image_.ints(h_.expert_begin)[j + 1];
       long long left = static_cast<long long>(tokens) << bits;
       int largest = begin;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         const double share = smaller(m_.x()[p], m_.tokens()[j]);
         largest = m_.x()[p] > m_.x()[largest] ? p : largest;
@@ -65,6 +54,7 @@ class Finish {
         left -= static_cast<long long>(m_.move()[p]);
       }
       m_.move()[largest] += static_cast<double>(left);
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         write_shares<Block>(cell_of(image_, p), static_cast<long long>(m_.move()[p]), unit, out_.share);
         m_.x()[p] = m_.move()[p] * unit;
@@ -80,6 +70,7 @@ class Finish {
     const long long mask = (1LL << bits) - 1;
     Tokens left = tokens;
     for_slots(begin, end, [&](int, int, long long units) { left -= static_cast<Tokens>(units >> bits); });
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       Tokens sum = 0;
       for_slots(p, p + 1, [&](int, int slot, long long units) {
@@ -94,6 +85,7 @@ class Finish {
       });
       m_.z()[p] = sum;
     }
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       m_.move()[p] = m_.z()[p];
     }
@@ -103,19 +95,17 @@ class Finish {
   LPLB_WEIGHTED void for_slots(int begin, int end, F f) const {
     for (int p = begin; p < end; ++p) {
       const CellSlots cell = cell_of(image_, p);
+      LPLB_WEIGHTED_ROLL
       for (int i = 0; i < cell.count; ++i) {
         f(p, cell.slots[i], part_of<Block>(static_cast<long long>(m_.move()[p]), cell.count, i));
       }
     }
   }
 
-  struct Found {
-    Extremes<double> times;  // largest of the shares, and of the quotas; value of the duals, and its size
-    Extremes<double> bound;  // largest excess over a row; sum of the time rows' duals
-  };
-
-  LPLB_WEIGHTED void find_rank_times(Found& found) const {
-    deal(h_.num_ranks, [&](int rank) {
+  /// Of the shares; leaves that of the quotas in `largest_quota`.
+  LPLB_WEIGHTED double largest_rank_time(double& largest_quota) const {
+    double largest = 0;
+    deal(block_, h_.num_ranks, [&](int rank) {
       const int row = image_.ints(h_.rank_row)[rank];
       double time = m_.rank_base()[rank];
       double quota_time = time;
@@ -127,55 +117,65 @@ class Finish {
           quota_time += image_.doubles(h_.row_time)[c] * m_.move()[p];
         }
       }
-      found.times.max0 = larger(found.times.max0, time);
-      found.times.max1 = larger(found.times.max1, out_.quota != nullptr ? quota_time : 0);
+      largest = larger(largest, time);
+      largest_quota = larger(largest_quota, quota_time);
       if (out_.rank_time != nullptr) {
         out_.rank_time[rank] = time;
       }
     });
+    return largest;
   }
 
-  LPLB_WEIGHTED void find_row_excess(Found& found) const {
-    deal(h_.num_extra, [&](int r) {
+  LPLB_WEIGHTED double largest_row_excess() const {
+    double largest = 0;
+    deal(block_, num_extra_rows<Block>(h_), [&](int r) {
       const int i = h_.num_time_rows + r;
       double value = m_.base()[i];
       double size = m_.fixed()[i];
+      LPLB_WEIGHTED_ROLL
       for (int p = 0; p < h_.num_columns; ++p) {
         const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.x()[p];
         value += part;
         size += magnitude(part);
       }
-      found.bound.max0 = value > 0 ? larger(found.bound.max0, value / size) : found.bound.max0;
+      largest = value > 0 ? larger(largest, value / size) : largest;
     });
+    return largest;
   }
 
   /// Weak duality: for any duals that are not negative, with each expert at its lowest price, the duals' value over the
   /// sum of the time rows' duals is a lower bound. Every sum is lowered by more than its roundings.
-  LPLB_WEIGHTED void add_bound(Found& found) const {
-    deal(h_.num_rows, [&](int i) {
+  LPLB_WEIGHTED double prove(double largest_base) {
+    Sums sums;
+    deal(block_, h_.num_rows, [&](int i) {
       const double part = m_.dual()[i] * m_.base()[i];
-      found.times.sum0 += part;
-      found.times.sum1 += i < h_.num_time_rows ? part : m_.dual()[i] * m_.fixed()[i];
-      found.bound.sum0 += i < h_.num_time_rows ? m_.dual()[i] : 0;
+      sums.value += part;
+      sums.size += is_time_row<Block>(h_, i) ? part : m_.dual()[i] * m_.fixed()[i];
+      sums.duals += is_time_row<Block>(h_, i) ? m_.dual()[i] : 0;
     });
-    deal(h_.num_experts, [&](int j) { add_lowest_price(found, j); });
-  }
-
-  LPLB_WEIGHTED double lower_bound(const Found& found, double largest_base) const {
+    deal(block_, h_.num_experts, [&](int j) { add_lowest_price(sums, j); });
     const double rounding = rounding_of(h_);
-    const double value = found.times.sum0 - rounding * found.times.sum1;
-    const double duals = found.bound.sum0 * (1 + rounding);
+    const double value = block_.sum(sums.value) - rounding * block_.sum(sums.size);
+    const double duals = block_.sum(sums.duals) * (1 + rounding);
     return larger(largest_base * (1 - rounding), value / duals);
   }
 
-  LPLB_WEIGHTED void add_lowest_price(Found& found, int j) const {
+  struct Sums {
+    double value = 0;
+    double size = 0;
+    double duals = 0;
+  };
+
+  LPLB_WEIGHTED void add_lowest_price(Sums& sums, int j) const {
     double lowest = 0;
     double size = 0;
     const int begin = image_.ints(h_.expert_begin)[j];
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
       double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
       double price_size = price;
-      for (int r = 0; r < h_.num_extra; ++r) {
+      LPLB_WEIGHTED_ROLL
+      for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
         const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
         price += part;
         price_size += magnitude(part);
@@ -183,8 +183,8 @@ class Finish {
       lowest = p == begin ? price : smaller(lowest, price);
       size = larger(size, price_size);
     }
-    found.times.sum0 += m_.tokens()[j] * lowest;
-    found.times.sum1 += m_.tokens()[j] * size;
+    sums.value += m_.tokens()[j] * lowest;
+    sums.size += m_.tokens()[j] * size;
   }
 
   LPLB_WEIGHTED void judge(WeightedSummary& summary, bool rows_contradict) const {

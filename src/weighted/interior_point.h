@@ -22,7 +22,7 @@ class InteriorPoint {
     if (!facts.has_work) {
       return iteration;
     }
-    const bool is_careful = batch_.tolerance < kCarefulTolerance || h_.num_extra > 0;
+    const bool is_careful = !Block::kPlain && (batch_.tolerance < kCarefulTolerance || h_.num_extra > 0);
     LPLB_WEIGHTED_ROLL
     for (; iteration < batch_.max_iterations; ++iteration) {
       const double product = weigh(is_careful) * facts.products_inverse;
@@ -62,12 +62,14 @@ class InteriorPoint {
       values.sum0 += static_cast<Real>(product);
       values.sum1 += static_cast<Real>(product);
       if (is_careful) {
-        m_.excess()[i] =
-            m_.slack()[i] + m_.base()[i] + newton_.row_sum(i, m_.x()) - (i < h_.num_time_rows ? m_.scalar()[0] : 0);
+        m_.excess()[i] = m_.slack()[i] + m_.base()[i] + newton_.row_sum(i, m_.x()) -
+                         (is_time_row<Block>(h_, i) ? m_.scalar()[0] : 0);
       }
-      if (i < h_.num_time_rows) {
+      if (is_time_row<Block>(h_, i)) {
         values.max0 = larger(values.max0, Block::inverse(static_cast<Real>(m_.slack()[i])));
-        values.max1 = larger(values.max1, static_cast<Real>(m_.excess()[i]) * Block::inverse(allowed_excess()));
+        if (!Block::kPlain) {
+          values.max1 = larger(values.max1, static_cast<Real>(m_.excess()[i]) * Block::inverse(allowed_excess()));
+        }
       } else {
         const double broken = (m_.excess()[i] - m_.slack()[i]) * Block::inverse(m_.size()[i]);
         values.max1 = larger(values.max1, static_cast<Real>(broken * (1 / kRowTolerance)));
@@ -85,6 +87,7 @@ class InteriorPoint {
   LPLB_WEIGHTED void weigh_expert(Values& values, int j, int begin, int end) {
     double sum = 0;
     double lowest = m_.z()[begin];
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       const double z_inverse = Block::inverse(m_.z()[p]);
       const double weight = m_.x()[p] * z_inverse;
@@ -96,6 +99,7 @@ class InteriorPoint {
     }
     const double inverse = Block::inverse(sum);
     double after = 0;
+    LPLB_WEIGHTED_ROLL
     for (int p = end - 1; p >= begin; --p) {
       const double weight = m_.weight()[p];
       const double time = image_.doubles(h_.column_time)[p];
@@ -111,8 +115,10 @@ class InteriorPoint {
     }
     m_.spread()[j] = inverse;
     m_.wish()[j] = -m_.tokens()[j];
-    for (int r = 0; r < h_.num_extra; ++r) {
+    LPLB_WEIGHTED_ROLL
+    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
       double mean = 0;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         mean += m_.part()[p] * image_.doubles(h_.coefficient)[r * h_.num_columns + p];
       }
@@ -132,7 +138,9 @@ class InteriorPoint {
 
   /// Looked at in every iteration that breaks rows: the duals that prove it grow without bound, and are lost to
   /// rounding soon after.
-  LPLB_WEIGHTED bool rows_contradict() { return progress_.max1 > 1 && RowProof<Block>(block_, image_, m_).run(); }
+  LPLB_WEIGHTED bool rows_contradict() {
+    return !Block::kPlain && progress_.max1 > 1 && RowProof<Block>(block_, image_, m_).run();
+  }
 
   /// The affine step, as relative steps of z and of the duals; x and the slacks move by -(1 + that). Returns the
   /// product to aim at: Mehrotra's cube of what the affine step would leave.
@@ -146,6 +154,7 @@ class InteriorPoint {
     };
     newton_.for_experts([&](int j, int begin, int end) {
       newton_.centre_prices(begin, end);
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         const double relative = (m_.work()[p] + m_.spread()[j] * m_.wish()[j]) * m_.z_inverse()[p];
         m_.work()[p] = relative;
@@ -170,12 +179,14 @@ class InteriorPoint {
   LPLB_WEIGHTED void wish(double wanted) {
     newton_.for_experts([&](int j, int begin, int end) {
       double sum = -m_.tokens()[j];  // and not 0, so that what rounding has lost of the tokens comes back
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         const double relative = m_.work()[p];
         const double move = wanted * m_.z_inverse()[p] + m_.x()[p] * (relative * (1 + relative) - 1);
         m_.move()[p] = move;
         sum += move + m_.x()[p];
       }
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         m_.move()[p] -= m_.part()[p] * sum;
       }
@@ -195,6 +206,7 @@ class InteriorPoint {
   LPLB_WEIGHTED bool advance() {
     Values values;
     newton_.for_experts([&](int, int begin, int end) {
+      LPLB_WEIGHTED_UNROLL_2
       for (int p = begin; p < end; ++p) {
         const auto part = static_cast<Real>(-m_.move()[p]) * Block::inverse(static_cast<Real>(m_.x()[p]));
         values.max0 = larger(values.max0, part);
@@ -217,6 +229,7 @@ class InteriorPoint {
     const double primal = length(found.max0);
     const double dual = length(found.max1);
     newton_.for_experts([&](int, int begin, int end) {
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         m_.x()[p] += primal * m_.move()[p];
         m_.z()[p] += dual * m_.work()[p];
@@ -225,7 +238,9 @@ class InteriorPoint {
     newton_.for_rows([&](int i) {
       m_.slack()[i] += primal * m_.target()[i];
       m_.dual()[i] += dual * m_.step()[i];
-      m_.excess()[i] *= 1 - primal;
+      if (!Block::kPlain) {
+        m_.excess()[i] *= 1 - primal;
+      }
       if (i == 0) {
         m_.scalar()[0] += primal * m_.scalar()[1];
       }

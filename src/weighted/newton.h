@@ -17,18 +17,16 @@ class Newton {
 
   template <class F>
   LPLB_WEIGHTED void for_experts(F f) const {
-    for (int j = block_.thread(); j < h_.num_experts; j += block_.num_threads()) {
+    deal(block_, h_.num_experts, [&](int j) {
       if (m_.tokens()[j] > 0) {
         f(j, image_.ints(h_.expert_begin)[j], image_.ints(h_.expert_begin)[j + 1]);
       }
-    }
+    });
   }
 
   template <class F>
   LPLB_WEIGHTED void for_rows(F f) const {
-    for (int i = block_.thread(); i < h_.num_rows; i += block_.num_threads()) {
-      f(i);
-    }
+    deal(block_, h_.num_rows, f);
   }
 
   /// Row i of the constraints times `values` [n].
@@ -39,8 +37,9 @@ class Newton {
       for (int c = image_.ints(h_.row_columns)[i]; c < image_.ints(h_.row_columns)[i + 1]; ++c) {
         sum += image_.doubles(h_.row_time)[c] * values[image_.ints(h_.row_column)[c]];
       }
-    } else if (i >= h_.num_time_rows) {
+    } else if (!is_time_row<Block>(h_, i)) {
       const double* const coefficients = image_.doubles(h_.coefficient) + (i - h_.num_time_rows) * h_.num_columns;
+      LPLB_WEIGHTED_ROLL
       for (int p = 0; p < h_.num_columns; ++p) {
         sum += coefficients[p] * values[p];
       }
@@ -52,22 +51,22 @@ class Newton {
   LPLB_WEIGHTED void solve_first(double shift) {
     set_rhs();
     matrix_.assemble_and_invert(shift);
-    Extremes<double> sums;
+    double solved_sum = 0;
+    double ones_sum = 0;
     for_rows([&](int i) {
       double solved = 0;
       double ones = 0;
       for_matrix_row(i, [&](int k, double value) {
         solved -= value * m_.rhs()[k];
-        ones -= k < h_.num_time_rows ? value : 0;
+        ones -= is_time_row<Block>(h_, k) ? value : 0;
       });
       m_.step()[i] = solved;
       m_.ones()[i] = ones;
-      sums.sum0 += i < h_.num_time_rows ? solved : 0;
-      sums.sum1 += i < h_.num_time_rows ? ones : 0;
+      solved_sum += is_time_row<Block>(h_, i) ? solved : 0;
+      ones_sum += is_time_row<Block>(h_, i) ? ones : 0;
     });
-    sums = block_.combine(sums);
-    ones_inverse_ = Block::inverse(sums.sum1);
-    finish_solve(sums.sum0);
+    ones_inverse_ = Block::inverse(block_.sum(ones_sum));
+    finish_solve(block_.sum(solved_sum));
   }
 
   /// Another, for other wishes.
@@ -79,7 +78,8 @@ class Newton {
 
   LPLB_WEIGHTED double price_step(int p) const {
     double step = image_.doubles(h_.column_time)[p] * m_.step()[image_.ints(h_.column_row)[p]];
-    for (int r = 0; r < h_.num_extra; ++r) {
+    LPLB_WEIGHTED_ROLL
+    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
       step += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.step()[h_.num_time_rows + r];
     }
     return step;
@@ -88,10 +88,12 @@ class Newton {
   /// Leaves the columns' price steps, less their mean over the expert, in `work`.
   LPLB_WEIGHTED void centre_prices(int begin, int end) const {
     double mean = 0;
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       m_.work()[p] = price_step(p);
       mean += m_.part()[p] * m_.work()[p];
     }
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       m_.work()[p] -= mean;
     }
@@ -101,6 +103,7 @@ class Newton {
   LPLB_WEIGHTED void set_step() {
     for_experts([&](int j, int begin, int end) {
       centre_prices(begin, end);
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         m_.move()[p] -= m_.weight()[p] * m_.work()[p];
         m_.work()[p] += m_.spread()[j] * m_.wish()[j];
@@ -114,7 +117,8 @@ class Newton {
     block_.sync();
     for_rows([&](int i) {
       const double slack_step = m_.target()[i] - m_.ratio()[i] * m_.step()[i];
-      m_.rhs()[i] = slack_step + m_.excess()[i] + row_sum(i, m_.move()) - (i < h_.num_time_rows ? m_.scalar()[1] : 0);
+      m_.rhs()[i] =
+          slack_step + m_.excess()[i] + row_sum(i, m_.move()) - (is_time_row<Block>(h_, i) ? m_.scalar()[1] : 0);
       m_.relative()[i] = m_.step()[i];
       if (i == 0) {
         m_.scalar()[2] = m_.scalar()[1];
@@ -124,9 +128,11 @@ class Newton {
     solve();
     for_experts([&](int, int begin, int end) {
       double mean = 0;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         mean += m_.part()[p] * price_step(p);
       }
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         const double change = price_step(p) - mean;
         m_.work()[p] += change;
@@ -144,7 +150,8 @@ class Newton {
 
  private:
   LPLB_WEIGHTED void set_rhs() {
-    for_rows([&](int i) { m_.rhs()[i] = m_.target()[i] + m_.excess()[i] + row_sum(i, m_.move()); });
+    for_rows(
+        [&](int i) { m_.rhs()[i] = m_.target()[i] + row_sum(i, m_.move()) + (Block::kPlain ? 0 : m_.excess()[i]); });
   }
 
   /// f(k, entry) for row i of -M^-1. It is symmetric, so that neighbours in i read neighbours in memory.
@@ -160,14 +167,14 @@ class Newton {
   }
 
   LPLB_WEIGHTED void solve() {
-    Extremes<double> sums;
+    double sum = 0;
     for_rows([&](int i) {
       double solved = 0;
       for_matrix_row(i, [&](int k, double value) { solved -= value * m_.rhs()[k]; });
       m_.step()[i] = solved;
-      sums.sum0 += i < h_.num_time_rows ? solved : 0;
+      sum += is_time_row<Block>(h_, i) ? solved : 0;
     });
-    finish_solve(block_.combine(sums).sum0);
+    finish_solve(block_.sum(sum));
   }
 
   /// The duals' step, whose sum over the time rows is 0, and with it the step of the largest time.

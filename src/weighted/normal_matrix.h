@@ -30,18 +30,18 @@ class NormalMatrix {
       m_.matrix()[e] = shift;
     }
     block_.sync();
-    for (int e = block_.thread(); e < h_.num_listed; e += block_.num_threads()) {
+    deal(block_, h_.num_listed, [&](int e) {
       const std::uint32_t rows = image_.words[h_.listed_rows + e];
       const std::uint32_t places = image_.words[h_.listed_places + e];
       const int i = static_cast<int>(rows & 0xffff);
       const int j = static_cast<int>(rows >> 16);
-      const double value = j >= h_.num_time_rows ? of_extra_row(j, i) : of_time_rows(e, i, j) + shift;
+      const double value = !is_time_row<Block>(h_, j) ? of_extra_row(j, i) : of_time_rows(e, i, j) + shift;
       m_.matrix()[places & 0xffff] = value;
       m_.matrix()[places >> 16] = value;
       if (i == j) {
         m_.least_pivot()[i] = value * kSmallestPivot;
       }
-    }
+    });
     block_.sync();
     if constexpr (Block::kChunk == 0) {
       sweep_in_memory(block_, image_, m_);
@@ -64,6 +64,7 @@ class NormalMatrix {
       }
     }
     const std::int32_t* const begin = image_.ints(h_.listed_pairs) + e;
+    LPLB_WEIGHTED_ROLL
     for (int k = begin[0]; k < begin[1]; ++k) {
       const std::uint32_t pair = image_.words[h_.pair + k];
       value -= m_.left()[pair & 0xffff] * m_.right()[pair >> 16];
@@ -77,6 +78,7 @@ class NormalMatrix {
     double value = row == other ? m_.ratio()[row] : 0;
     if (other >= h_.num_time_rows) {
       const double* const coefficients = image_.doubles(h_.coefficient) + (other - h_.num_time_rows) * h_.num_columns;
+      LPLB_WEIGHTED_ROLL
       for (int p = 0; p < h_.num_columns; ++p) {
         value += centred(extra, p) * m_.weight()[p] * coefficients[p];
       }

@@ -21,6 +21,25 @@ struct ImageView {
   LPLB_WEIGHTED const double* doubles(int offset) const { return reinterpret_cast<const double*>(words + offset); }
 };
 
+/// Rows of a kind, and whether a row is of the other.
+template <class Block>
+LPLB_WEIGHTED int num_extra_rows(const ImageHeader& h) {
+  return Block::kPlain ? 0 : h.num_extra;
+}
+template <class Block>
+LPLB_WEIGHTED bool is_time_row(const ImageHeader& h, int row) {
+  return Block::kPlain || row < h.num_time_rows;
+}
+
+/// f(i) for what falls to the calling thread. Such loops mostly run once.
+template <class Block, class F>
+LPLB_WEIGHTED void deal(const Block& block, int count, F f) {
+  LPLB_WEIGHTED_ROLL
+  for (int i = block.thread(); i < count; i += block.num_threads()) {
+    f(i);
+  }
+}
+
 struct Batch {
   const Tokens* counts;     // [E]
   const double* base_time;  // [G] or null

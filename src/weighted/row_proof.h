@@ -21,23 +21,26 @@ class RowProof {
       : block_(block), image_(image), h_(image.header), m_(memory) {}
 
   LPLB_WEIGHTED bool run() {
-    if (h_.num_extra == 0) {
+    if (num_extra_rows<Block>(h_) == 0) {
       return false;
     }
     double value = 0;
     double size = 0;
     double num_hopeless = 0;
+    LPLB_WEIGHTED_ROLL
     for (int r = block_.thread(); r < h_.num_extra; r += block_.num_threads()) {
       const int i = h_.num_time_rows + r;
       value += m_.dual()[i] * m_.base()[i];
       size += m_.dual()[i] * m_.fixed()[i];
       num_hopeless += is_hopeless(r) ? 1 : 0;
     }
+    LPLB_WEIGHTED_ROLL
     for (int j = block_.thread(); j < h_.num_experts; j += block_.num_threads()) {
       add_lowest_price(j, value, size);
     }
-    const Extremes<double> one = block_.combine(Extremes<double>{.max0 = num_hopeless, .sum0 = value, .sum1 = size});
-    return one.max0 > 0 || one.sum0 > rounding_of(h_) * one.sum1;
+    value = block_.sum(value);
+    size = block_.sum(size);
+    return block_.sum(num_hopeless) > 0 || value > rounding_of(h_) * size;
   }
 
  private:
@@ -45,9 +48,11 @@ class RowProof {
     double lowest = 0;
     double largest_size = 0;
     const int begin = image_.ints(h_.expert_begin)[j];
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
       double price = 0;
       double price_size = 0;
+      LPLB_WEIGHTED_ROLL
       for (int r = 0; r < h_.num_extra; ++r) {
         const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
         price += part;
@@ -65,9 +70,11 @@ class RowProof {
     const double* const coefficients = image_.doubles(h_.coefficient) + r * h_.num_columns;
     double value = m_.base()[h_.num_time_rows + r];
     double size = m_.fixed()[h_.num_time_rows + r];
+    LPLB_WEIGHTED_ROLL
     for (int j = 0; j < h_.num_experts; ++j) {
       const int begin = image_.ints(h_.expert_begin)[j];
       double least = coefficients[begin];
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
         least = smaller(least, coefficients[p]);
       }

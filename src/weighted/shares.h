@@ -74,7 +74,7 @@ struct FixedTimes {
   LPLB_WEIGHTED static void add_up(const Block& block, const ImageView& image, const Batch& batch, const Memory& m) {
     const ImageHeader& h = image.header;
     const int lanes = num_lanes(h, block.num_threads());
-    for (int i = block.thread(); i < h.num_ranks * lanes; i += block.num_threads()) {
+    deal(block, h.num_ranks * lanes, [&](int i) {
       const std::int32_t* const begin = image.ints(h.rank_fixed) + i / lanes;
       double time = 0;
       LPLB_WEIGHTED_UNROLL_4
@@ -82,7 +82,7 @@ struct FixedTimes {
         time += batch.counts[image.ints(h.fixed_expert)[f]] * image.doubles(h.fixed_time)[f];
       }
       m.partial()[i] = time;
-    }
+    });
   }
 };
 
@@ -91,24 +91,25 @@ template <class Block>
 LPLB_WEIGHTED void share_out_fixed(const Block& block, const ImageView& image, const Batch& batch,
                                    const Output& output) {
   const ImageHeader& h = image.header;
-  for (int f = block.thread(); f < h.num_fixed; f += block.num_threads()) {
+  deal(block, h.num_fixed, [&](int f) {
     const Tokens tokens = batch.counts[image.ints(h.fixed_expert)[f]];
     const CellSlots cell = cell_of(image, h.num_columns + f);
     const int bits = tokens > 0 ? unit_bits<Block>(tokens) : 0;
     write_shares<Block>(cell, static_cast<long long>(tokens) << bits, power_of_two(-bits), output.share);
+    LPLB_WEIGHTED_ROLL
     for (int i = 0; i < cell.count && output.quota != nullptr; ++i) {
       output.quota[cell.slots[i]] = static_cast<Tokens>(part_of<Block>(tokens, cell.count, i));
     }
-  }
+  });
   const CellSlots idle = cell_of(image, h.num_columns + h.num_fixed);
-  for (int i = block.thread(); i < idle.count; i += block.num_threads()) {
+  deal(block, idle.count, [&](int i) {
     if (output.share != nullptr) {
       output.share[idle.slots[i]] = 0;
     }
     if (output.quota != nullptr) {
       output.quota[idle.slots[i]] = 0;
     }
-  }
+  });
 }
 
 }  // namespace lplb::weighted

@@ -24,16 +24,14 @@ class Start {
 
   /// After FixedTimes::add_up by `num_adders` threads, and a barrier.
   LPLB_WEIGHTED StartFacts run(int num_adders) {
-    Extremes<double> found;
-    stage_experts(found);
-    set_base(found, num_adders);
+    const double num_active = block_.sum(stage_experts());
+    const double largest_base = set_base(num_adders);
     set_extra_base();
-    found = block_.combine(found);
-    const StartFacts facts{.largest_base = found.max0,
-                           .products_inverse = Block::inverse(found.sum0 + h_.num_rows),
-                           .has_work = found.sum0 > 0};
+    const StartFacts facts{.largest_base = block_.max(largest_base),
+                           .products_inverse = Block::inverse(num_active + h_.num_rows),
+                           .has_work = num_active > 0};
     if (h_.num_time_rows > h_.num_rank_rows) {
-      set_floor(found.max1);
+      set_floor();
     }
     set_slacks(facts);
     set_dual_slacks();
@@ -42,35 +40,34 @@ class Start {
   }
 
  private:
-  template <class F>
-  LPLB_WEIGHTED void share_out(int count, F f) const {
-    for (int i = block_.thread(); i < count; i += block_.num_threads()) {
-      f(i);
-    }
-  }
-
-  LPLB_WEIGHTED void stage_experts(Extremes<double>& found) {
-    share_out(h_.num_experts, [&](int j) {
+  /// Returns the number of columns that have tokens to divide.
+  LPLB_WEIGHTED double stage_experts() {
+    double num_active = 0;
+    deal(block_, h_.num_experts, [&](int j) {
       const double tokens = batch_.counts[image_.ints(h_.expert_id)[j]];
       const int begin = image_.ints(h_.expert_begin)[j];
       const int end = image_.ints(h_.expert_begin)[j + 1];
       m_.tokens()[j] = tokens;
-      found.sum0 += tokens > 0 ? end - begin : 0;
+      num_active += tokens > 0 ? end - begin : 0;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         m_.x()[p] = tokens * image_.doubles(h_.column_start)[p];
         m_.z()[p] = 1;
         m_.weight()[p] = m_.part()[p] = m_.left()[p] = m_.right()[p] = m_.work()[p] = m_.move()[p] = 0;
       }
-      for (int r = 0; r < h_.num_extra; ++r) {
+      LPLB_WEIGHTED_ROLL
+      for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
         m_.mean()[r * h_.num_experts + j] = 0;
       }
     });
+    return num_active;
   }
 
-  /// Finds the largest time of all ranks, and that of the ranks without columns.
-  LPLB_WEIGHTED void set_base(Extremes<double>& found, int num_adders) {
+  /// Returns the largest time of all ranks.
+  LPLB_WEIGHTED double set_base(int num_adders) {
+    double largest = 0;
     const int lanes = FixedTimes::num_lanes(h_, num_adders);
-    share_out(h_.num_ranks, [&](int rank) {
+    deal(block_, h_.num_ranks, [&](int rank) {
       const int row = image_.ints(h_.rank_row)[rank];
       double time = batch_.base_time != nullptr && row != kNone ? batch_.base_time[rank] : 0;
       LPLB_WEIGHTED_UNROLL_4
@@ -80,14 +77,19 @@ class Start {
       m_.rank_base()[rank] = time;
       if (row >= 0 && row < h_.num_rank_rows) {
         m_.base()[row] = time;
-      } else if (row >= 0) {
-        found.max1 = larger(found.max1, time);
       }
-      found.max0 = larger(found.max0, time);
+      largest = larger(largest, time);
     });
+    return largest;
   }
 
-  LPLB_WEIGHTED void set_floor(double floor) {
+  /// The largest time of the ranks without columns.
+  LPLB_WEIGHTED void set_floor() {
+    double floor = 0;
+    deal(block_, h_.num_ranks, [&](int rank) {
+      floor = larger(floor, image_.ints(h_.rank_row)[rank] == h_.num_rank_rows ? m_.rank_base()[rank] : 0);
+    });
+    floor = block_.max(floor);
     if (block_.thread() == 0) {
       m_.base()[h_.num_rank_rows] = floor;
     }
@@ -95,7 +97,7 @@ class Start {
   }
 
   LPLB_WEIGHTED void set_extra_base() {
-    share_out(h_.num_extra, [&](int r) {
+    deal(block_, num_extra_rows<Block>(h_), [&](int r) {
       double fixed = 0;
       double size = magnitude(batch_.row_bound[r]);
       for (int f = 0; f < h_.num_fixed; ++f) {
@@ -111,8 +113,8 @@ class Start {
   }
 
   LPLB_WEIGHTED void set_slacks(const StartFacts& facts) {
-    Extremes<double> found{.max0 = facts.largest_base};
-    share_out(h_.num_rows, [&](int i) {
+    double largest = facts.largest_base;
+    deal(block_, h_.num_rows, [&](int i) {
       double time = m_.base()[i];
       if (i < h_.num_rank_rows) {
         LPLB_WEIGHTED_UNROLL_4
@@ -123,29 +125,30 @@ class Start {
       }
       m_.slack()[i] = time;
       m_.excess()[i] = 0;
-      found.max0 = larger(found.max0, i < h_.num_time_rows ? time : 0);
+      largest = larger(largest, is_time_row<Block>(h_, i) ? time : 0);
     });
-    const double needed = block_.combine(found).max0;
+    const double needed = block_.max(largest);
     const double allowed = needed > 0 ? kRoom * needed : 1;
-    Extremes<double> inverses;
-    share_out(h_.num_time_rows, [&](int i) {
+    double inverses = 0;
+    deal(block_, h_.num_time_rows, [&](int i) {
       m_.slack()[i] = allowed - m_.slack()[i];
       m_.dual()[i] = Block::inverse(m_.slack()[i]);
-      inverses.sum0 += m_.dual()[i];
+      inverses += m_.dual()[i];
     });
-    const double product = Block::inverse(block_.combine(inverses).sum0);
-    share_out(h_.num_time_rows, [&](int i) { m_.dual()[i] *= product; });
+    const double product = Block::inverse(block_.sum(inverses));
+    deal(block_, h_.num_time_rows, [&](int i) { m_.dual()[i] *= product; });
     if (block_.thread() == 0) {
       m_.scalar()[0] = allowed;
     }
     block_.sync();
-    share_out(h_.num_extra, [&](int r) { set_extra_slack(r, product); });
+    deal(block_, num_extra_rows<Block>(h_), [&](int r) { set_extra_slack(r, product); });
     block_.sync();
   }
 
   LPLB_WEIGHTED void set_extra_slack(int r, double product) {
     const int i = h_.num_time_rows + r;
     double value = m_.base()[i];
+    LPLB_WEIGHTED_ROLL
     for (int p = 0; p < h_.num_columns; ++p) {
       const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.x()[p];
       value += part;
@@ -160,16 +163,18 @@ class Start {
   }
 
   LPLB_WEIGHTED void set_dual_slacks() {
-    share_out(h_.num_experts, [&](int j) {
+    deal(block_, h_.num_experts, [&](int j) {
       if (m_.tokens()[j] <= 0) {
         return;
       }
       const int begin = image_.ints(h_.expert_begin)[j];
       const int end = image_.ints(h_.expert_begin)[j + 1];
       double lowest = 0;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
-        for (int r = 0; r < h_.num_extra; ++r) {
+        LPLB_WEIGHTED_ROLL
+        for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
           price += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
         }
         m_.z()[p] = price;
@@ -177,6 +182,7 @@ class Start {
       }
       const double product = m_.slack()[0] * m_.dual()[0];
       const double least = product * (end - begin) * Block::inverse(m_.tokens()[j]);
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
         m_.z()[p] += least - lowest;
       }

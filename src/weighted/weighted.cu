@@ -38,7 +38,7 @@ __device__ void stage(T* to, const T* from, int count) {
 /// A block owns a problem, the lead's threads experts and rows in turn, and each a row of the matrix, or a part of one
 /// of kChunk elements, in registers. It is bound by latency: an iteration is a chain of barriers, which are nearly free
 /// in a warp: one a row of the largest block of the matrix, and eleven more.
-template <int kChunk, bool kOneWarp>
+template <int kChunk, bool kOneWarp, bool kPlain>
 __global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(const __grid_constant__ KernelArgs args) {
   extern __shared__ uint4 shared[];
   auto* const bytes = reinterpret_cast<char*>(shared);
@@ -62,7 +62,7 @@ __global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(cons
   output.share += output.share != nullptr ? problem * args.header.num_physical : 0;
   output.quota += output.quota != nullptr ? problem * args.header.num_physical : 0;
   output.rank_time += output.rank_time != nullptr ? problem * args.header.num_ranks : 0;
-  weighted::DeviceTeam<kChunk, kOneWarp> team(doubles, args.num_lead, args.chunk_bits);
+  weighted::DeviceTeam<kChunk, kOneWarp, kPlain> team(doubles, args.num_lead, args.chunk_bits);
   const weighted::ImageView view{.header = args.header, .words = words};
   const weighted::Memory memory{.at = args.layout, .doubles = doubles + weighted::kCombineDoubles};
   __syncthreads();
@@ -72,16 +72,19 @@ __global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(cons
 using Kernel = void (*)(KernelArgs);
 
 Kernel kernel_of(const weighted::WeightedConfig& config) {
-  const bool one_warp = config.num_lead == 32;
+  const bool is_one_warp = config.num_lead == 32;
+  if (!config.is_plain) {
+    return config.chunk == 16   ? weighted_kernel<16, false, false>
+           : config.chunk == 32 ? weighted_kernel<32, false, false>
+                                : weighted_kernel<0, false, false>;
+  }
   switch (config.chunk) {
     case 8:
-      return one_warp ? weighted_kernel<8, true> : weighted_kernel<8, false>;
+      return is_one_warp ? weighted_kernel<8, true, true> : weighted_kernel<8, false, true>;
     case 16:
-      return one_warp ? weighted_kernel<16, true> : weighted_kernel<16, false>;
-    case 32:
-      return weighted_kernel<32, false>;
+      return is_one_warp ? weighted_kernel<16, true, true> : weighted_kernel<16, false, true>;
     default:
-      return weighted_kernel<0, false>;
+      return weighted_kernel<32, false, true>;
   }
 }
 
@@ -96,9 +99,11 @@ int device_shared_bytes() {
 void allow_shared_memory(int bytes) {
   for (const int num_lead : {32, 64}) {
     for (const int chunk : {0, 8, 16, 32}) {
-      check_cuda(cudaFuncSetAttribute(kernel_of({.num_lead = num_lead, .chunk = chunk}),
-                                      cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-                 "WeightedDeviceModel");
+      for (const bool is_plain : {false, true}) {
+        check_cuda(cudaFuncSetAttribute(kernel_of({.num_lead = num_lead, .chunk = chunk, .is_plain = is_plain}),
+                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+                   "WeightedDeviceModel");
+      }
     }
   }
 }
@@ -117,7 +122,7 @@ WeightedDeviceModel::WeightedDeviceModel(const WeightedModel& model, double tole
   const weighted::Image& image =
       tolerance < weighted::kCarefulTolerance ? model.impl().one_block : model.impl().by_component;
   const int max_shared_bytes = device_shared_bytes();
-  weighted::choose_weighted_config(image.header, max_shared_bytes);
+  weighted::choose_weighted_config(image.header, tolerance, max_shared_bytes);
   allow_shared_memory(max_shared_bytes);
   impl_ = std::make_unique<Impl>(Impl{.header = image.header,
                                       .tolerance = tolerance,
@@ -139,7 +144,7 @@ void solve_weighted(const WeightedDeviceModel& model, const WeightedDeviceInput&
   check(impl.header.num_extra == 0 || input.row_bound != nullptr,
         "[cuda::solve_weighted] row_bound must not be null: ", "the model has ", impl.header.num_extra, " rows");
   const weighted::WeightedConfig config =
-      weighted::choose_weighted_config(impl.header, impl.max_shared_bytes, options.num_threads);
+      weighted::choose_weighted_config(impl.header, impl.tolerance, impl.max_shared_bytes, options.num_threads);
   const KernelArgs args{.header = impl.header,
                         .layout = config.layout,
                         .words = impl.words.data(),

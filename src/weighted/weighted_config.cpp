@@ -26,7 +26,7 @@ void choose_chunk(const ImageHeader& h, int max_threads, WeightedConfig& config)
     while (chunk << bits < h.num_steps) {
       ++bits;
     }
-    if ((bits == 0 || chunk != 8) && rows << bits <= max_threads) {
+    if ((chunk != 8 || (bits == 0 && config.is_plain)) && rows << bits <= max_threads) {
       config.chunk = chunk;
       config.chunk_bits = bits;
       return;
@@ -38,6 +38,7 @@ void choose_threads(const ImageHeader& h, int wanted_threads, WeightedConfig& co
   const int max_threads = wanted_threads != 0 ? wanted_threads : kMaxThreads;
   choose_chunk(h, max_threads, config);
   if (config.chunk == 0) {
+    config.is_plain = false;
     config.num_threads = config.num_lead = max_threads;
     return;
   }
@@ -62,14 +63,17 @@ void lay_out(const ImageHeader& h, WeightedConfig& config) {
 
 }  // namespace
 
-WeightedConfig choose_weighted_config(const ImageHeader& header, int max_shared_bytes, int wanted_threads) {
+WeightedConfig choose_weighted_config(const ImageHeader& header, double tolerance, int max_shared_bytes,
+                                      int wanted_threads) {
   check(wanted_threads >= 0 && wanted_threads <= kMaxThreads && wanted_threads % kWarp == 0,
         "[cuda::solve_weighted] num_threads (", wanted_threads, ") must be 0 or a multiple of 32 up to ", kMaxThreads);
   WeightedConfig config;
+  config.is_plain = header.num_extra == 0 && tolerance >= kCarefulTolerance;
   choose_threads(header, wanted_threads, config);
   lay_out(header, config);
   if (config.shared_bytes > max_shared_bytes) {
     config.chunk = config.chunk_bits = 0;
+    config.is_plain = false;
     config.num_threads = config.num_lead = wanted_threads != 0 ? wanted_threads : kMaxThreads;
     lay_out(header, config);
   }
