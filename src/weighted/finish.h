@@ -17,7 +17,7 @@ class Finish {
                        const Output& output)
       : block_(block), image_(image), h_(image.header), batch_(batch), m_(memory), out_(output) {}
 
-  LPLB_WEIGHTED void run(double largest_base, int num_iterations) {
+  LPLB_WEIGHTED void run(int num_iterations) {
     share_out_experts();
     block_.sync();
     WeightedSummary summary{};
@@ -26,7 +26,7 @@ class Finish {
     summary.max_time = block_.max(largest_rank_time(quota_time));
     summary.quota_max_time = out_.quota != nullptr ? block_.max(quota_time) : 0;
     summary.row_excess = num_extra_rows<Block>(h_) > 0 ? block_.max(largest_row_excess()) : 0;
-    summary.lower_bound = prove(largest_base);
+    summary.lower_bound = prove();
     judge(summary, RowProof<Block>(block_, image_, m_).run());
     if (block_.thread() == 0) {
       *out_.summary = summary;
@@ -145,7 +145,7 @@ class Finish {
 
   /// Weak duality: for any duals that are not negative, with each expert at its lowest price, the duals' value over the
   /// sum of the time rows' duals is a lower bound. Every sum is lowered by more than its roundings.
-  LPLB_WEIGHTED double prove(double largest_base) {
+  LPLB_WEIGHTED double prove() {
     Sums sums;
     deal(block_, h_.num_rows, [&](int i) {
       const double part = m_.dual()[i] * m_.base()[i];
@@ -157,7 +157,7 @@ class Finish {
     const double rounding = rounding_of(h_);
     const double value = block_.sum(sums.value) - rounding * block_.sum(sums.size);
     const double duals = block_.sum(sums.duals) * (1 + rounding);
-    return larger(largest_base * (1 - rounding), value / duals);
+    return larger(m_.scalars().largest_base * (1 - rounding), value / duals);
   }
 
   struct Sums {

@@ -6,7 +6,6 @@
 #include "weighted/newton.h"
 #include "weighted/problem.h"
 #include "weighted/row_proof.h"
-#include "weighted/start.h"
 
 namespace lplb::weighted {
 
@@ -17,19 +16,16 @@ class InteriorPoint {
       : block_(block), image_(image), h_(image.header), batch_(batch), m_(memory), newton_(block, image, memory) {}
 
   /// From the start to a gap that is estimated to be within the tolerance. Returns the number of iterations.
-  LPLB_WEIGHTED int run(const StartFacts& facts) {
+  LPLB_WEIGHTED int run() {
     int iteration = 0;
-    if (!facts.has_work) {
-      return iteration;
-    }
     const bool is_careful = !Block::kPlain && (batch_.tolerance < kCarefulTolerance || h_.num_extra > 0);
     LPLB_WEIGHTED_ROLL
     for (; iteration < batch_.max_iterations; ++iteration) {
-      const double product = weigh(is_careful) * facts.products_inverse;
-      if (is_done(facts) || rows_contradict()) {
+      const double product = weigh(is_careful) * m_.scalars().products_inverse;
+      if (is_done() || rows_contradict()) {
         break;
       }
-      newton_.solve_first(is_careful ? kShift * m_.scalar()[0] * m_.scalar()[0] * Block::inverse(product) : 0);
+      newton_.solve_first(is_careful ? kShift * m_.scalars().time * m_.scalars().time * Block::inverse(product) : 0);
       wish(predict(product));
       block_.sync();
       newton_.solve_again();
@@ -63,7 +59,7 @@ class InteriorPoint {
       values.sum1 += static_cast<Real>(product);
       if (is_careful) {
         m_.excess()[i] = m_.slack()[i] + m_.base()[i] + newton_.row_sum(i, m_.x()) -
-                         (is_time_row<Block>(h_, i) ? m_.scalar()[0] : 0);
+                         (is_time_row<Block>(h_, i) ? m_.scalars().time : 0);
       }
       if (is_time_row<Block>(h_, i)) {
         values.max0 = larger(values.max0, Block::inverse(static_cast<Real>(m_.slack()[i])));
@@ -81,7 +77,7 @@ class InteriorPoint {
 
   /// What the estimate of the gap may leave out.
   LPLB_WEIGHTED Real allowed_excess() const {
-    return static_cast<Real>((1 - kMargin) / 2 * batch_.tolerance * m_.scalar()[0]);
+    return static_cast<Real>((1 - kMargin) / 2 * batch_.tolerance * m_.scalars().time);
   }
 
   LPLB_WEIGHTED void weigh_expert(Values& values, int j, int begin, int end) {
@@ -128,12 +124,13 @@ class InteriorPoint {
 
   /// The gap between what the iterate's tokens need and what its duals prove, both made as good as they can be: the
   /// largest time shrinks by the least slack, and each expert's price rises by its least dual slack.
-  LPLB_WEIGHTED bool is_done(const StartFacts& facts) const {
+  LPLB_WEIGHTED bool is_done() const {
+    const double largest_base = m_.scalars().largest_base;
     const double least_slack = static_cast<double>(Block::inverse(progress_.max0));
-    const double time = m_.scalar()[0] - least_slack;
+    const double time = m_.scalars().time - least_slack;
     const double gap = static_cast<double>(progress_.sum0) - least_slack;
     return progress_.max1 <= 1 && (gap <= kMargin * batch_.tolerance * (time - gap) ||
-                                   time - facts.largest_base <= kMargin * batch_.tolerance * facts.largest_base);
+                                   time - largest_base <= kMargin * batch_.tolerance * largest_base);
   }
 
   /// Looked at in every iteration that breaks rows: the duals that prove it grow without bound, and are lost to
@@ -199,7 +196,7 @@ class InteriorPoint {
   }
 
   /// Close enough that steps are refined.
-  LPLB_WEIGHTED bool is_close() const { return static_cast<double>(progress_.sum0) < kClose * m_.scalar()[0]; }
+  LPLB_WEIGHTED bool is_close() const { return static_cast<double>(progress_.sum0) < kClose * m_.scalars().time; }
 
   /// Goes along the step as far as all stays positive. False, without a step, when the numbers have broken down; false
   /// also when the step was too short to be of use.
@@ -242,7 +239,7 @@ class InteriorPoint {
         m_.excess()[i] *= 1 - primal;
       }
       if (i == 0) {
-        m_.scalar()[0] += primal * m_.scalar()[1];
+        m_.scalars().time += primal * m_.scalars().time_step;
       }
     });
     block_.sync();

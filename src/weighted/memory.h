@@ -9,6 +9,15 @@
 
 namespace lplb::weighted {
 
+/// What all threads of a block read.
+struct Scalars {
+  double time;              // largest time that the iterate allows
+  double time_step;         // its step
+  double first_step;        // and that before a refinement
+  double largest_base;      // no split is faster
+  double products_inverse;  // 1 / number of pairs of a variable and its slack
+};
+
 /// Where the arrays of a block begin, in doubles, and how many there are of them in all. Made on the host: a kernel has
 /// it among its arguments, and keeps no addresses in registers.
 struct MemoryLayout {
@@ -18,7 +27,7 @@ struct MemoryLayout {
   std::int32_t wish;           // [J] sum of their wished steps
   std::int32_t rank_base;      // [G] time that cannot move
   std::int32_t partial;        // [max(G, threads)] parts of it
-  std::int32_t scalar;         // [3] largest time that the iterate allows, its step, and that before a refinement
+  std::int32_t scalars;        // Scalars
   std::int32_t x;              // [n] tokens of the column
   std::int32_t z;              // [n] its dual slack
   std::int32_t z_inverse;      // [n] and 1 / z
@@ -62,7 +71,7 @@ constexpr MemoryLayout lay_out_memory(const ImageHeader& h, int num_threads, int
           .wish = take(h.num_experts),
           .rank_base = take(h.num_ranks),
           .partial = take(h.num_ranks < num_threads ? num_threads : h.num_ranks),
-          .scalar = take(3),
+          .scalars = take(sizeof(Scalars) / sizeof(double)),
           .x = take(h.num_columns),
           .z = take(h.num_columns),
           .z_inverse = take(h.num_columns),
@@ -102,7 +111,7 @@ struct Memory {
   LPLB_WEIGHTED double* wish() const { return doubles + at.wish; }
   LPLB_WEIGHTED double* rank_base() const { return doubles + at.rank_base; }
   LPLB_WEIGHTED double* partial() const { return doubles + at.partial; }
-  LPLB_WEIGHTED double* scalar() const { return doubles + at.scalar; }
+  LPLB_WEIGHTED Scalars& scalars() const { return *reinterpret_cast<Scalars*>(doubles + at.scalars); }
   LPLB_WEIGHTED double* x() const { return doubles + at.x; }
   LPLB_WEIGHTED double* z() const { return doubles + at.z; }
   LPLB_WEIGHTED double* z_inverse() const { return doubles + at.z_inverse; }

@@ -117,11 +117,11 @@ class Newton {
     block_.sync();
     for_rows([&](int i) {
       const double slack_step = m_.target()[i] - m_.ratio()[i] * m_.step()[i];
-      m_.rhs()[i] =
-          slack_step + m_.excess()[i] + row_sum(i, m_.move()) - (is_time_row<Block>(h_, i) ? m_.scalar()[1] : 0);
+      m_.rhs()[i] = slack_step + m_.excess()[i] + row_sum(i, m_.move()) -
+                    (is_time_row<Block>(h_, i) ? m_.scalars().time_step : 0);
       m_.relative()[i] = m_.step()[i];
       if (i == 0) {
-        m_.scalar()[2] = m_.scalar()[1];
+        m_.scalars().first_step = m_.scalars().time_step;
       }
     });
     block_.sync();
@@ -143,7 +143,7 @@ class Newton {
     for_rows([&](int i) {
       m_.step()[i] += m_.relative()[i];
       if (i == 0) {
-        m_.scalar()[1] += m_.scalar()[2];
+        m_.scalars().time_step += m_.scalars().first_step;
       }
     });
   }
@@ -183,7 +183,7 @@ class Newton {
     for_rows([&](int i) {
       m_.step()[i] -= m_.ones()[i] * time_step;
       if (i == 0) {
-        m_.scalar()[1] = time_step;
+        m_.scalars().time_step = time_step;
       }
     });
     block_.sync();

@@ -22,9 +22,9 @@ LPLB_WEIGHTED void solve_problem(Team& team, const ImageView& image, const Batch
   if (team.is_lead()) {
     auto& block = team.lead();
     using Block = std::remove_reference_t<decltype(block)>;
-    const StartFacts facts = Start<Block>(block, image, batch, memory).run(team.all().num_threads());
-    const int num_iterations = InteriorPoint<Block>(block, image, batch, memory).run(facts);
-    Finish<Block>(block, image, batch, memory, output).run(facts.largest_base, num_iterations);
+    const bool has_work = Start<Block>(block, image, batch, memory).run(team.all().num_threads());
+    const int num_iterations = has_work ? InteriorPoint<Block>(block, image, batch, memory).run() : 0;
+    Finish<Block>(block, image, batch, memory, output).run(num_iterations);
   }
 }
 

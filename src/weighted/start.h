@@ -9,34 +9,28 @@
 
 namespace lplb::weighted {
 
-/// What the start finds out about the batch.
-struct StartFacts {
-  double largest_base = 0;      // no split is faster
-  double products_inverse = 0;  // 1 / number of pairs of a variable and its slack
-  bool has_work = false;        // there is something to decide
-};
-
 template <class Block>
 class Start {
  public:
   LPLB_WEIGHTED Start(Block& block, const ImageView& image, const Batch& batch, const Memory& memory)
       : block_(block), image_(image), h_(image.header), batch_(batch), m_(memory) {}
 
-  /// After FixedTimes::add_up by `num_adders` threads, and a barrier.
-  LPLB_WEIGHTED StartFacts run(int num_adders) {
+  /// After FixedTimes::add_up by `num_adders` threads, and a barrier. Returns whether there is something to decide.
+  LPLB_WEIGHTED bool run(int num_adders) {
     const double num_active = block_.sum(stage_experts());
-    const double largest_base = set_base(num_adders);
+    const double largest_base = block_.max(set_base(num_adders));
     set_extra_base();
-    const StartFacts facts{.largest_base = block_.max(largest_base),
-                           .products_inverse = Block::inverse(num_active + h_.num_rows),
-                           .has_work = num_active > 0};
+    if (block_.thread() == 0) {
+      m_.scalars().largest_base = largest_base;
+      m_.scalars().products_inverse = Block::inverse(num_active + h_.num_rows);
+    }
     if (h_.num_time_rows > h_.num_rank_rows) {
       set_floor();
     }
-    set_slacks(facts);
+    set_slacks(largest_base);
     set_dual_slacks();
     block_.sync();
-    return facts;
+    return num_active > 0;
   }
 
  private:
@@ -112,8 +106,7 @@ class Start {
     });
   }
 
-  LPLB_WEIGHTED void set_slacks(const StartFacts& facts) {
-    double largest = facts.largest_base;
+  LPLB_WEIGHTED void set_slacks(double largest) {
     deal(block_, h_.num_rows, [&](int i) {
       double time = m_.base()[i];
       if (i < h_.num_rank_rows) {
@@ -138,7 +131,7 @@ class Start {
     const double product = Block::inverse(block_.sum(inverses));
     deal(block_, h_.num_time_rows, [&](int i) { m_.dual()[i] *= product; });
     if (block_.thread() == 0) {
-      m_.scalar()[0] = allowed;
+      m_.scalars().time = allowed;
     }
     block_.sync();
     deal(block_, num_extra_rows<Block>(h_), [&](int r) { set_extra_slack(r, product); });
