@@ -15,6 +15,7 @@
 
 namespace lplb::weighted {
 
+/// A row that has been the pivot's is kept as it was then, but for a scale: later steps change it in proportion.
 /// Columns of a block are dealt to 2^chunk_bits threads a row, in turn. A thread's registers turn by one in each step
 /// that is one of its columns', so that this is always in the first: registers have no address.
 template <class Block>
@@ -31,26 +32,31 @@ class SweptRows {
       size_ = image.ints(h_.row_size)[row_];
       storage_ = image.ints(h_.row_storage)[row_];
       area_ = image.ints(h_.row_block)[row_] * num_chunks() * kEntries;
+      least_pivot_ = m_.least_pivot()[row_];
     }
   }
 
   LPLB_WEIGHTED void run() {
     double row[kEntries];
+    const int stride = size_ << chunk_bits_;
+    const double* from = m_.matrix() + storage_ + chunk_ * size_;
     LPLB_WEIGHTED_UNROLL
     for (int q = 0; q < kEntries; ++q) {
-      const int column = chunk_ + (q << chunk_bits_);
-      row[q] = column < size_ ? m_.matrix()[storage_ + column * size_] : 0;
+      row[q] = chunk_ + (q << chunk_bits_) < size_ ? *from : 0;
+      from += stride;
     }
     LPLB_WEIGHTED_ROLL
     for (int k = 0; k < h_.num_steps; ++k) {
       step(row, k);
     }
     const int num_pads = kEntries - num_steps_of(chunk_, size_);
+    double* to = m_.matrix() + storage_ + chunk_ * size_ - num_pads * stride;
     LPLB_WEIGHTED_UNROLL
     for (int q = 0; q < kEntries; ++q) {
       if (q >= num_pads && size_ != 0) {
-        m_.matrix()[storage_ + (chunk_ + ((q - num_pads) << chunk_bits_)) * size_] = row[q];
+        *to = scale_ * row[q];
       }
+      to += stride;
     }
     block_.sync();
   }
@@ -73,25 +79,26 @@ class SweptRows {
     const int turned = ((row_ - first_) >> chunk_bits_) - num_steps_of(own_chunk, k);
     const int own = own_chunk * kEntries + (turned < 0 ? turned + kEntries : turned);
     if (is_swept && has_column) {
-      pivot_row[own] = row[0];
-    }
-    if (is_swept && is_pivot) {
-      LPLB_WEIGHTED_UNROLL
-      for (int q = 0; q < kEntries; ++q) {
-        row[q] = 0;
-      }
+      pivot_row[own] = is_pivot ? larger(row[0], least_pivot_) : scale_ * row[0];
     }
     block_.sync();
     if (!is_swept) {
       return;
     }
     const double pivot = pivot_row[chunk_of(k) * kEntries];
-    const double inverse = Block::inverse(larger(pivot, m_.least_pivot()[first_ + k]));
-    const double factor = is_pivot ? -inverse : pivot_row[own] * inverse;
+    const double inverse = Block::inverse(pivot);
+    double factor = (chunk_bits_ == 0 ? row[0] : pivot_row[own] * unscale_) * inverse;
+    double entry = factor;
+    if (is_pivot) {
+      scale_ = inverse;
+      unscale_ = pivot;
+      factor = 0;
+      entry = -1;
+    }
     const auto* const pairs = reinterpret_cast<const Pair*>(pivot_row + chunk_ * kEntries);
     if (has_column) {
       subtract<1>(row, factor, pairs);
-      row[kEntries - 1] = factor;
+      row[kEntries - 1] = entry;
     } else {
       subtract<0>(row, factor, pairs);
     }
@@ -123,6 +130,9 @@ class SweptRows {
   int size_ = 0;  // 0 where there is no row for the thread
   int storage_ = 0;
   int area_ = 0;
+  double least_pivot_ = 0;
+  double scale_ = 1;    // of what is in registers
+  double unscale_ = 1;  // 1 / scale
 };
 
 /// The same where the matrix stays in memory: a warp, or the only thread, a row at a time.
