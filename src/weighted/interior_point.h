@@ -83,31 +83,35 @@ class InteriorPoint {
   LPLB_WEIGHTED void weigh_expert(Values& values, int j, int begin, int end) {
     double sum = 0;
     double lowest = m_.z()[begin];
-    LPLB_WEIGHTED_ROLL
-    for (int p = begin; p < end; ++p) {
-      const double z_inverse = Block::inverse(m_.z()[p]);
-      const double weight = m_.x()[p] * z_inverse;
-      m_.z_inverse()[p] = z_inverse;
-      m_.weight()[p] = weight;
+    for_pairs(begin, end, [&](int p, int q) {
+      const double z_p = m_.z()[p];
+      const double z_q = m_.z()[q];
+      const double inverse_p = Block::inverse(z_p);
+      const double inverse_q = Block::inverse(z_q);
+      const double weight_p = m_.x()[p] * inverse_p;
+      const double weight_q = m_.x()[q] * inverse_q;
+      m_.z_inverse()[p] = inverse_p;
+      m_.z_inverse()[q] = inverse_q;
+      m_.weight()[p] = weight_p;
+      m_.weight()[q] = weight_q;
+      m_.work()[q] = sum + weight_p;
       m_.work()[p] = sum;
-      sum += weight;
-      lowest = smaller(lowest, m_.z()[p]);
-    }
+      sum += weight_p + (q != p ? weight_q : 0);
+      lowest = smaller(lowest, smaller(z_p, z_q));
+    });
     const double inverse = Block::inverse(sum);
     double after = 0;
     LPLB_WEIGHTED_ROLL
-    for (int p = end - 1; p >= begin; --p) {
-      const double weight = m_.weight()[p];
-      const double time = image_.doubles(h_.column_time)[p];
-      const double part = weight * inverse;
-      m_.part()[p] = part;
-      m_.left()[p] = part * time;
-      m_.right()[p] = weight * time;
-      m_.work()[p] = (m_.work()[p] + after) * part * time * time;
-      m_.move()[p] = part * m_.tokens()[j] - m_.x()[p];
-      after += weight;
-      values.sum0 += static_cast<Real>(m_.x()[p] * (m_.z()[p] - lowest));
-      values.sum1 += static_cast<Real>(m_.x()[p] * m_.z()[p]);
+    for (int q = end - 1; q >= begin; q -= 2) {
+      const int p = larger(q - 1, begin);
+      const double weight_q = m_.weight()[q];
+      const Column column_p = weigh_column(p, inverse, after + weight_q, lowest);
+      const Column column_q = weigh_column(q, inverse, after, lowest);
+      put(p, column_p, m_.tokens()[j]);
+      put(q, column_q, m_.tokens()[j]);
+      after += weight_q + (q != p ? column_p.weight : 0);
+      values.sum0 += static_cast<Real>(column_q.gap + (q != p ? column_p.gap : 0));
+      values.sum1 += static_cast<Real>(column_q.product + (q != p ? column_p.product : 0));
     }
     m_.spread()[j] = inverse;
     m_.wish()[j] = -m_.tokens()[j];
@@ -120,6 +124,38 @@ class InteriorPoint {
       }
       m_.mean()[r * h_.num_experts + j] = mean;
     }
+  }
+
+  /// What the matrix takes from a column, and what there is to gain in it.
+  struct Column {
+    double weight;
+    double part;
+    double time;
+    double diagonal;
+    double x;
+    double gap;
+    double product;
+  };
+
+  /// `after`: weights of the expert's later columns.
+  LPLB_WEIGHTED Column weigh_column(int p, double inverse, double after, double lowest) const {
+    Column column{};
+    column.weight = m_.weight()[p];
+    column.time = image_.doubles(h_.column_time)[p];
+    column.x = m_.x()[p];
+    column.part = column.weight * inverse;
+    column.diagonal = (m_.work()[p] + after) * column.part * column.time * column.time;
+    column.gap = column.x * (m_.z()[p] - lowest);
+    column.product = column.x * m_.z()[p];
+    return column;
+  }
+
+  LPLB_WEIGHTED void put(int p, const Column& column, double tokens) {
+    m_.part()[p] = column.part;
+    m_.left()[p] = column.part * column.time;
+    m_.right()[p] = column.weight * column.time;
+    m_.work()[p] = column.diagonal;
+    m_.move()[p] = column.part * tokens - column.x;
   }
 
   /// The gap between what the iterate's tokens need and what its duals prove, both made as good as they can be: the
@@ -151,12 +187,15 @@ class InteriorPoint {
     };
     newton_.for_experts([&](int j, int begin, int end) {
       newton_.centre_prices(begin, end);
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        const double relative = (m_.work()[p] + m_.spread()[j] * m_.wish()[j]) * m_.z_inverse()[p];
-        m_.work()[p] = relative;
-        note(relative, m_.x()[p] * m_.z()[p]);
-      }
+      const double shift = m_.spread()[j] * m_.wish()[j];
+      for_pairs(begin, end, [&](int p, int q) {
+        const double relative_p = (m_.work()[p] + shift) * m_.z_inverse()[p];
+        const double relative_q = (m_.work()[q] + shift) * m_.z_inverse()[q];
+        note(relative_p, m_.x()[p] * m_.z()[p]);
+        note(relative_q, q != p ? m_.x()[q] * m_.z()[q] : 0);
+        m_.work()[p] = relative_p;
+        m_.work()[q] = relative_q;
+      });
     });
     newton_.for_rows([&](int i) {
       m_.relative()[i] = m_.step()[i] * m_.dual_inverse()[i];
@@ -176,23 +215,32 @@ class InteriorPoint {
   LPLB_WEIGHTED void wish(double wanted) {
     newton_.for_experts([&](int j, int begin, int end) {
       double sum = -m_.tokens()[j];  // and not 0, so that what rounding has lost of the tokens comes back
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        const double relative = m_.work()[p];
-        const double move = wanted * m_.z_inverse()[p] + m_.x()[p] * (relative * (1 + relative) - 1);
-        m_.move()[p] = move;
-        sum += move + m_.x()[p];
-      }
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        m_.move()[p] -= m_.part()[p] * sum;
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double x_p = m_.x()[p];
+        const double x_q = m_.x()[q];
+        const double move_p = wished_move(p, x_p, wanted);
+        const double move_q = wished_move(q, x_q, wanted);
+        m_.move()[p] = move_p;
+        m_.move()[q] = move_q;
+        sum += move_p + x_p + (q != p ? move_q + x_q : 0);
+      });
+      for_pairs(begin, end, [&](int p, int q) {
+        const double move_p = m_.move()[p] - m_.part()[p] * sum;
+        const double move_q = m_.move()[q] - m_.part()[q] * sum;
+        m_.move()[p] = move_p;
+        m_.move()[q] = move_q;
+      });
       m_.wish()[j] = sum;
     });
     newton_.for_rows([&](int i) {
       const double relative = m_.relative()[i];
       m_.target()[i] = wanted * m_.dual_inverse()[i] + m_.slack()[i] * (relative * (1 + relative) - 1);
     });
+  }
+
+  LPLB_WEIGHTED double wished_move(int p, double x, double wanted) const {
+    const double relative = m_.work()[p];
+    return wanted * m_.z_inverse()[p] + x * (relative * (1 + relative) - 1);
   }
 
   /// Close enough that steps are refined.
@@ -226,11 +274,16 @@ class InteriorPoint {
     const double primal = length(found.max0);
     const double dual = length(found.max1);
     newton_.for_experts([&](int, int begin, int end) {
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        m_.x()[p] += primal * m_.move()[p];
-        m_.z()[p] += dual * m_.work()[p];
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double x_p = m_.x()[p] + primal * m_.move()[p];
+        const double x_q = m_.x()[q] + primal * m_.move()[q];
+        const double z_p = m_.z()[p] + dual * m_.work()[p];
+        const double z_q = m_.z()[q] + dual * m_.work()[q];
+        m_.x()[p] = x_p;
+        m_.x()[q] = x_q;
+        m_.z()[p] = z_p;
+        m_.z()[q] = z_q;
+      });
     });
     newton_.for_rows([&](int i) {
       m_.slack()[i] += primal * m_.target()[i];
@@ -251,7 +304,7 @@ class InteriorPoint {
     return reach > static_cast<Real>(kReach) ? kReach * static_cast<double>(Block::inverse(reach)) : 1;
   }
 
-  static constexpr double kReach = 0.995;         // of the way to the boundary
+  static constexpr double kReach = 0.998;         // of the way to the boundary
   static constexpr double kMargin = 0.9;          // the estimate rests on sums in float
   static constexpr double kRowTolerance = 1e-10;  // of a row's size
   static constexpr double kClose = 1e-3;          // relative gap from which on steps are refined

@@ -88,26 +88,36 @@ class Newton {
   /// Leaves the columns' price steps, less their mean over the expert, in `work`.
   LPLB_WEIGHTED void centre_prices(int begin, int end) const {
     double mean = 0;
-    LPLB_WEIGHTED_ROLL
-    for (int p = begin; p < end; ++p) {
-      m_.work()[p] = price_step(p);
-      mean += m_.part()[p] * m_.work()[p];
-    }
-    LPLB_WEIGHTED_ROLL
-    for (int p = begin; p < end; ++p) {
-      m_.work()[p] -= mean;
-    }
+    for_pairs(begin, end, [&](int p, int q) {
+      const double price_p = price_step(p);
+      const double price_q = price_step(q);
+      m_.work()[p] = price_p;
+      m_.work()[q] = price_q;
+      mean += m_.part()[p] * price_p + (q != p ? m_.part()[q] * price_q : 0);
+    });
+    for_pairs(begin, end, [&](int p, int q) {
+      const double price_p = m_.work()[p] - mean;
+      const double price_q = m_.work()[q] - mean;
+      m_.work()[p] = price_p;
+      m_.work()[q] = price_q;
+    });
   }
 
   /// The step of x in `move`, of z in `work`.
   LPLB_WEIGHTED void set_step() {
     for_experts([&](int j, int begin, int end) {
       centre_prices(begin, end);
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        m_.move()[p] -= m_.weight()[p] * m_.work()[p];
-        m_.work()[p] += m_.spread()[j] * m_.wish()[j];
-      }
+      const double shift = m_.spread()[j] * m_.wish()[j];
+      for_pairs(begin, end, [&](int p, int q) {
+        const double price_p = m_.work()[p];
+        const double price_q = m_.work()[q];
+        const double move_p = m_.move()[p] - m_.weight()[p] * price_p;
+        const double move_q = m_.move()[q] - m_.weight()[q] * price_q;
+        m_.move()[p] = move_p;
+        m_.move()[q] = move_q;
+        m_.work()[p] = price_p + shift;
+        m_.work()[q] = price_q + shift;
+      });
     });
   }
 

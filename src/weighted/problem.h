@@ -40,6 +40,16 @@ LPLB_WEIGHTED void deal(const Block& block, int count, F f) {
   }
 }
 
+/// f(p, q) for an expert's columns two at a time, so that their chains of operations overlap; q == p is the last of an
+/// odd number. What f stores it must have computed from what it loaded before.
+template <class F>
+LPLB_WEIGHTED void for_pairs(int begin, int end, F f) {
+  LPLB_WEIGHTED_ROLL
+  for (int p = begin; p < end; p += 2) {
+    f(p, smaller(p + 1, end - 1));
+  }
+}
+
 struct Batch {
   const Tokens* counts;     // [E]
   const double* base_time;  // [G] or null

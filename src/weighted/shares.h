@@ -60,25 +60,23 @@ LPLB_WEIGHTED void write_shares(const CellSlots& cell, long long units, double u
 
 /// Times of the fixed experts, added up by a few threads a rank; Start adds these up.
 struct FixedTimes {
-  static constexpr int kMaxLanes = 8;
-
-  LPLB_WEIGHTED static int num_lanes(const ImageHeader& h, int num_threads) {
-    int lanes = 1;
-    while (lanes < kMaxLanes && 2 * lanes * h.num_ranks <= num_threads) {
-      lanes *= 2;
-    }
-    return lanes;
+  /// Of the number of threads a rank.
+  LPLB_WEIGHTED static int lane_bits(const ImageHeader& h, int num_threads) {
+    return h.num_ranks * 8 <= num_threads   ? 3
+           : h.num_ranks * 4 <= num_threads ? 2
+           : h.num_ranks * 2 <= num_threads ? 1
+                                            : 0;
   }
 
   template <class Block>
   LPLB_WEIGHTED static void add_up(const Block& block, const ImageView& image, const Batch& batch, const Memory& m) {
     const ImageHeader& h = image.header;
-    const int lanes = num_lanes(h, block.num_threads());
-    deal(block, h.num_ranks * lanes, [&](int i) {
-      const std::int32_t* const begin = image.ints(h.rank_fixed) + i / lanes;
+    const int bits = lane_bits(h, block.num_threads());
+    deal(block, h.num_ranks << bits, [&](int i) {
+      const std::int32_t* const begin = image.ints(h.rank_fixed) + (i >> bits);
       double time = 0;
       LPLB_WEIGHTED_UNROLL_4
-      for (int f = begin[0] + i % lanes; f < begin[1]; f += lanes) {
+      for (int f = begin[0] + (i & ((1 << bits) - 1)); f < begin[1]; f += 1 << bits) {
         time += batch.counts[image.ints(h.fixed_expert)[f]] * image.doubles(h.fixed_time)[f];
       }
       m.partial()[i] = time;

@@ -60,13 +60,13 @@ class Start {
   /// Returns the largest time of all ranks.
   LPLB_WEIGHTED double set_base(int num_adders) {
     double largest = 0;
-    const int lanes = FixedTimes::num_lanes(h_, num_adders);
+    const int bits = FixedTimes::lane_bits(h_, num_adders);
     deal(block_, h_.num_ranks, [&](int rank) {
       const int row = image_.ints(h_.rank_row)[rank];
       double time = batch_.base_time != nullptr && row != kNone ? batch_.base_time[rank] : 0;
       LPLB_WEIGHTED_UNROLL_4
-      for (int lane = 0; lane < lanes; ++lane) {
-        time += m_.partial()[rank * lanes + lane];
+      for (int lane = 0; lane < 1 << bits; ++lane) {
+        time += m_.partial()[(rank << bits) + lane];
       }
       m_.rank_base()[rank] = time;
       if (row >= 0 && row < h_.num_rank_rows) {
@@ -183,7 +183,7 @@ class Start {
   }
 
   /// The first largest time, in units of what the start needs; the first slack of an extra row, in units of its size.
-  static constexpr double kRoom = 1.125;
+  static constexpr double kRoom = 1.02;
   static constexpr double kExtraRoom = 0.0625;
 
   Block& block_;

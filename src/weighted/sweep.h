@@ -87,14 +87,11 @@ class SweptRows {
     }
     const double pivot = pivot_row[chunk_of(k) * kEntries];
     const double inverse = Block::inverse(pivot);
-    double factor = (chunk_bits_ == 0 ? row[0] : pivot_row[own] * unscale_) * inverse;
-    double entry = factor;
-    if (is_pivot) {
-      scale_ = inverse;
-      unscale_ = pivot;
-      factor = 0;
-      entry = -1;
-    }
+    const double part = (chunk_bits_ == 0 ? row[0] : pivot_row[own] * unscale_) * inverse;
+    const double factor = is_pivot ? 0 : part;
+    const double entry = is_pivot ? -1 : part;
+    scale_ = is_pivot ? inverse : scale_;
+    unscale_ = is_pivot ? pivot : unscale_;
     const auto* const pairs = reinterpret_cast<const Pair*>(pivot_row + chunk_ * kEntries);
     if (has_column) {
       subtract<1>(row, factor, pairs);
