@@ -150,8 +150,7 @@ __global__ void apportion_kernel(const ApportionParams p) {
     weigh_live_copies(p, expert);
     divide_proportionally(expert, own);
   } else {
-    match_ranks(expert, p.source_rank);
-    match_nodes_and_rest(expert, placement, p.source_rank);
+    match_copies(expert, placement, p.source_rank);
   }
 #pragma unroll 1
   for (int c = lane_id(); c < expert.num_copies; c += 32) {

@@ -97,7 +97,41 @@ __device__ void for_own_experts(const PlacementView& placement, int cluster_size
   }
 }
 
-/// The table of the block's experts, into all blocks of the cluster.
+/// An entry of the table in device memory, and of the layout.
+template <class Id>
+__device__ void put_tokens(const FusedParams<Id>& p, int slot, Tokens tokens) {
+  p.table[slot] = tokens;
+  if (p.remap.num_tokens_per_expert != nullptr) {
+    p.remap.num_tokens_per_expert[slot] = tokens;
+  }
+}
+
+/// The fractions of an expert's copies into all blocks of the cluster, a lane a copy and block; the table's entries by
+/// the first cluster.
+template <class Id>
+__device__ void publish(const FusedParams<Id>& p, const SliceMemory& memory, const Expert& expert,
+                        const SharedExpert& entry) {
+  const int cluster_bits = __ffs(p.cluster_size) - 1;
+#pragma unroll 1
+  for (int i = lane_id(); i < expert.num_copies << cluster_bits; i += 32) {
+    const int c = i >> cluster_bits;
+    Tokens rest = 0;
+#pragma unroll 1
+    for (int later = c; later < expert.num_copies; ++later) {
+      rest += expert.row[later];
+    }
+    store_in_block(memory.fraction + entry.first + c, i & (p.cluster_size - 1),
+                   rest == 0 ? 0 : fast_interleave_fraction(expert.row[c], rest));
+  }
+  if (static_cast<int>(blockIdx.x) < p.cluster_size) {
+#pragma unroll 1
+    for (int c = lane_id(); c < expert.num_copies; c += 32) {
+      put_tokens(p, expert.copies[c].slot, expert.row[c]);
+    }
+  }
+}
+
+/// The table of the block's experts, as fractions into all blocks of the cluster.
 template <class Id>
 __device__ void make_table(const FusedParams<Id>& p, const TableMemory& table, const SliceMemory& memory) {
   const PlacementView& placement = p.remap.placement;
@@ -125,15 +159,8 @@ __device__ void make_table(const FusedParams<Id>& p, const TableMemory& table, c
   wait_in_cluster();
   for_own_experts(placement, p.cluster_size, [&](const SharedExpert& entry, int own, int shared) {
     const Expert expert = expert_of_table(table, entry, own, shared, placement.num_ranks);
-    match_ranks(expert, p.source_rank);
-    match_nodes_and_rest(expert, placement, p.source_rank);
-#pragma unroll 1
-    for (int c = lane_id(); c < expert.num_copies; c += 32) {
-#pragma unroll 1
-      for (int block = 0; block < p.cluster_size; ++block) {
-        store_in_block(memory.tokens + entry.first + c, block, expert.row[c]);
-      }
-    }
+    match_copies(expert, placement, p.source_rank);
+    publish(p, memory, expert, entry);
   });
 }
 
@@ -160,29 +187,29 @@ __device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, 
 #pragma unroll 1
   for (int e = static_cast<int>(threadIdx.x); e < num_logical; e += kRemapThreads) {
     memory.before[e] = static_cast<int>(blockIdx.x) < r.slices.num_slices ? tokens_before(r, e) : 0;
-    if (blockIdx.x == 0 && memory.range[e].count == 1) {
-      memory.tokens[memory.range[e].first] = p.counts[static_cast<std::int64_t>(p.source_rank) * num_logical + e];
+    if (blockIdx.x == 0) {
+      memory.tokens[e] = p.counts[static_cast<std::int64_t>(p.source_rank) * num_logical + e];
     }
   }
   wait_in_cluster();
 }
 
-/// The table in device memory, and what a layout needs of this kernel, by the first block.
+/// What remains of the table and the layout: experts with one copy, empty slots, and zeros. By the first block.
 template <class Id>
-__device__ void write_table(const FusedParams<Id>& p, const SliceMemory& memory) {
-  const RemapParams<Id>& r = p.remap;
-  const CopyRange last = memory.range[r.placement.num_logical - 1];
-  const bool has_layout = r.num_tokens_per_rank != nullptr;
-  for (int i = static_cast<int>(threadIdx.x) - kRemapThreads; i < r.placement.num_physical; i += kTableThreads) {
-    const Tokens tokens = i < last.first + last.count ? memory.tokens[i] : 0;
-    p.table[memory.copy[i].slot] = tokens;
-    if (has_layout) {
-      r.num_tokens_per_expert[memory.copy[i].slot] = tokens;
+__device__ void write_rest(const FusedParams<Id>& p, const SliceMemory& memory) {
+  const PlacementView& placement = p.remap.placement;
+  const int thread = static_cast<int>(threadIdx.x) - kRemapThreads;
+  for (int e = thread; e < placement.num_logical; e += kTableThreads) {
+    if (memory.range[e].count == 1) {
+      put_tokens(p, memory.copy[memory.range[e].first].slot, memory.tokens[e]);
     }
   }
-  for (int g = static_cast<int>(threadIdx.x) - kRemapThreads; has_layout && g < r.placement.num_ranks;
-       g += kTableThreads) {
-    r.num_tokens_per_rank[g] = 0;
+  const CopyRange last = memory.range[placement.num_logical - 1];
+  for (int i = last.first + last.count + thread; i < placement.num_physical; i += kTableThreads) {
+    put_tokens(p, memory.copy[i].slot, 0);
+  }
+  for (int g = thread; p.remap.num_tokens_per_rank != nullptr && g < placement.num_ranks; g += kTableThreads) {
+    p.remap.num_tokens_per_rank[g] = 0;
   }
 }
 
@@ -207,15 +234,10 @@ __global__ void __launch_bounds__(kFusedThreads, 2) apportion_remap_kernel(const
   }
   arrive_in_cluster();
   wait_in_cluster();
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < r.placement.num_physical; i += kFusedThreads) {
-    make_fraction(memory, i, memory.copy[i].end);
-  }
-  __syncthreads();
   if (is_ranker) {
     write_physical(r, memory, ids);
   } else if (blockIdx.x == 0) {
-    write_table(p, memory);
+    write_rest(p, memory);
   }
 }
 
