@@ -5,8 +5,7 @@
 // a solve is then one product, not a chain of substitutions. Diagonal blocks are swept side by side, a step of all of
 // them at a time, with one barrier:
 //
-//     f_i = a_ik / a_kk,    a_ij -= f_i a_kj,    a_ik = f_i,    and in the pivot's row  a_kj /= a_kk,  a_kk = -1 /
-//     a_kk.
+//     f_i = a_ik / a_kk,   a_ij -= f_i a_kj,   a_ik = f_i,   and in the pivot's row   a_kj /= a_kk,   a_kk = -1 / a_kk.
 //
 // A thread holds a row of a block, or a part of one, in registers, and the matrix stays symmetric: so the pivot's row
 // is what each row's thread holds of the pivot's column.
