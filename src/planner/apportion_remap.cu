@@ -81,6 +81,13 @@ __device__ void wait_for_loads() {
   __syncwarp();
 }
 
+/// The other blocks' shared memory is there once they have all started; a lone block has nobody to wait for.
+__device__ void wait_for_start(int cluster_size) {
+  if (cluster_size > 1) {
+    wait_in_cluster();
+  }
+}
+
 /// f(expert's entry, own number, number in the list) for the experts of this warp.
 template <class F>
 __device__ void for_own_experts(const PlacementView& placement, int cluster_size, F f) {
@@ -106,22 +113,26 @@ __device__ void put_tokens(const FusedParams<Id>& p, int slot, Tokens tokens) {
   }
 }
 
-/// The fractions of an expert's copies into all blocks of the cluster, a lane a copy and block; the table's entries by
-/// the first cluster.
+/// The fractions of an expert's copies into all blocks of the cluster, a lane a copy and block where the copies are
+/// few, else a lane a copy; the table's entries by the first cluster.
 template <class Id>
 __device__ void publish(const FusedParams<Id>& p, const SliceMemory& memory, const Expert& expert,
                         const SharedExpert& entry) {
   const int cluster_bits = __ffs(p.cluster_size) - 1;
+  const int bits = expert.num_copies << cluster_bits <= 32 ? cluster_bits : 0;
 #pragma unroll 1
-  for (int i = lane_id(); i < expert.num_copies << cluster_bits; i += 32) {
-    const int c = i >> cluster_bits;
+  for (int i = lane_id(); i < expert.num_copies << bits; i += 32) {
+    const int c = i >> bits;
     Tokens rest = 0;
-#pragma unroll 1
+#pragma unroll 4
     for (int later = c; later < expert.num_copies; ++later) {
       rest += expert.row[later];
     }
-    store_in_block(memory.fraction + entry.first + c, i & (p.cluster_size - 1),
-                   rest == 0 ? 0 : fast_interleave_fraction(expert.row[c], rest));
+    const std::uint64_t fraction = rest == 0 ? 0 : fast_interleave_fraction(expert.row[c], rest);
+#pragma unroll 1
+    for (int block = i & ((1 << bits) - 1); block < p.cluster_size; block += 1 << bits) {
+      store_in_block(memory.fraction + entry.first + c, block, fraction);
+    }
   }
   if (static_cast<int>(blockIdx.x) < p.cluster_size) {
 #pragma unroll 1
@@ -155,8 +166,7 @@ __device__ void make_table(const FusedParams<Id>& p, const TableMemory& table, c
     }
   });
   wait_for_loads();
-  // The other blocks' shared memory is there once they have all started.
-  wait_in_cluster();
+  wait_for_start(p.cluster_size);
   for_own_experts(placement, p.cluster_size, [&](const SharedExpert& entry, int own, int shared) {
     const Expert expert = expert_of_table(table, entry, own, shared, placement.num_ranks);
     match_copies(expert, placement, p.source_rank);
@@ -191,7 +201,7 @@ __device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, 
       memory.tokens[e] = p.counts[static_cast<std::int64_t>(p.source_rank) * num_logical + e];
     }
   }
-  wait_in_cluster();
+  wait_for_start(p.cluster_size);
 }
 
 /// What remains of the table and the layout: experts with one copy, empty slots, and zeros. By the first block.
@@ -223,7 +233,9 @@ __global__ void __launch_bounds__(kFusedThreads, 2) apportion_remap_kernel(const
   const SliceMemory memory = slice_memory(r, shared);
   const bool is_ranker = threadIdx.x < kRemapThreads;
   let_next_start();
-  say_started_in_cluster();
+  if (p.cluster_size > 1) {
+    say_started_in_cluster();
+  }
   ThreadIds<Id> ids;
   if (is_ranker) {
     rank_slice(p, memory, shared, ids);
