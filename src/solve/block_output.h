@@ -51,8 +51,8 @@ class BlockOutput {
       prepared.quota = quota_at(slot_of(prepared.shared));
       prepared.is_whole = prepared.of_class.num_experts == 1 && (prepared.shared.stack & 0xffff) == 1;
     }
-    prepared.rank_key = digest_key(block_.args.num_physical + first_rank());
     if (first_rank() < block_.args.num_ranks) {
+      prepared.rank_key = digest_key(block_.args.num_physical + first_rank());
       prepared.rank_load = rank_load_at(first_rank());
       prepared.in_bottleneck = in_bottleneck_at(first_rank());
     }
@@ -158,7 +158,10 @@ class BlockOutput {
   }
 
  private:
-  LPLB_DEVICE static std::uint64_t digest_key(int index) { return mix64(static_cast<std::uint64_t>(index) + 1) | 1; }
+  /// Of a slot, or of P + a rank.
+  LPLB_DEVICE std::uint64_t digest_key(int index) const {
+    return block_.template part<std::uint64_t>(block_.args.layout.keys)[index];
+  }
   LPLB_DEVICE static int slot_of(const SharedSlot& shared) { return static_cast<int>(shared.slot_and_expert & 0xffff); }
   LPLB_DEVICE SolveClass class_of(const SharedSlot& shared) const {
     return block_.template part<SolveClass>(block_.header().classes)[shared.class_and_position & 0xffff];

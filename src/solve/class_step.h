@@ -105,11 +105,8 @@ class ClassStep {
     for (int i = 0; i < kRanksPerLane; ++i) {
       const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
       arc_[i] = table_.arcs[index];
-      amount_[i] = table_.amounts[index];
-      if (!c_.is_rank(i)) {
-        arc_[i].head = 0;
-        amount_[i] = 0;
-      }
+      arc_[i].head = c_.is_rank(i) ? arc_[i].head : 0;
+      amount_[i] = c_.is_rank(i) ? table_.amounts[index] : 0;
     }
   }
   LPLB_DEVICE void fetch_totals() {
@@ -123,7 +120,7 @@ class ClassStep {
     const bool is_pair = (arc.head & 255) == 2;
     const unsigned pair = arc.members >> ((arc.head >> 8 & 1) != 0 ? 0 : 8) & 255;
     const int partner = is_pair ? static_cast<int>(pair) : c_.lane;
-    const int wish = wished_move(c_.load[i] - loads_[partner], (c_.task.flags & kHasCycle) != 0 ? ~0 : 0);
+    const int wish = wished_move(c_.load[i] - loads_[partner], c_.task.has_cycle != 0 ? ~0 : 0);
     const int move = std::max(std::min(wish, amount), amount - total_[i]);
     return is_pair ? move : 0;
   }

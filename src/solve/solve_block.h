@@ -24,23 +24,23 @@ LPLB_DEVICE SolveTask task_of(unsigned word) {
 
 /// Each kind reads the task and writes the outcome for itself: what the kinds had in common would stay out of registers
 /// in all of them as soon as it does in the largest.
-template <class Simt, class Wait>
-LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, SolveOutcome& outcome, const Wait& wait) {
+template <class Simt>
+LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, SolveOutcome& outcome) {
   const auto kind = static_cast<TaskKind>(Simt::shuffle(static_cast<int>(task_word), kTaskKindWord));
   if (kind == TaskKind::kPairs1x4) {  // before the others, which a jump table serves
-    return PairSolver<Simt, 1, 4>(task_of<Simt>(task_word), arrays).run(wait, outcome);
+    return PairSolver<Simt, 1, 4>(task_of<Simt>(task_word), arrays).run(outcome);
   }
   switch (kind) {
     case TaskKind::kPairs1x8:
-      return PairSolver<Simt, 1, 8>(task_of<Simt>(task_word), arrays).run(wait, outcome);
-    case TaskKind::kPairs2x8:
-      return PairSolver<Simt, 2, 8>(task_of<Simt>(task_word), arrays).run(wait, outcome);
+      return PairSolver<Simt, 1, kMaxPairColors>(task_of<Simt>(task_word), arrays).run(outcome);
+    case TaskKind::kPairs2x6:
+      return PairSolver<Simt, 2, kMaxPairColorsOf64>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kClasses1:
-      return ClassSolver<Simt, 1>(task_of<Simt>(task_word), arrays).run(wait, outcome);
+      return ClassSolver<Simt, 1>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kClasses2:
-      return ClassSolver<Simt, 2>(task_of<Simt>(task_word), arrays).run(wait, outcome);
+      return ClassSolver<Simt, 2>(task_of<Simt>(task_word), arrays).run(outcome);
     default:
-      return ClassSolver<Simt, 4>(task_of<Simt>(task_word), arrays).run(wait, outcome);
+      return ClassSolver<Simt, 4>(task_of<Simt>(task_word), arrays).run(outcome);
   }
 }
 
@@ -57,20 +57,12 @@ LPLB_DEVICE int next_task(int num_tasks, BlockSums& sums) {
   return next + Simt::num_warps();
 }
 
-/// A warp a component, the next one to whoever is done. Pairs are prepared before the block's barrier, which a warp
-/// passes with its first component.
+/// A warp a component, the next one to whoever is done.
 template <class Simt, bool kInShared>
 LPLB_DEVICE void solve_components(BlockState<Simt, kInShared>& block, const BlockInput<Simt, kInShared>& input) {
-  const int first = block.first_task();
   LPLB_ROLL
-  for (int i = first; i < block.num_tasks; i = next_task<Simt>(block.num_tasks, block.sums)) {
-    // The detour hides from the compiler what it would make a second copy of all solvers for.
-    const bool is_first = Simt::shuffle(i, 0) == first;
-    solve_task<Simt>(input.task_word(i), block.arrays, block.outcomes[i], [&] {
-      if (is_first) {
-        Simt::sync_block();
-      }
-    });
+  for (int i = block.first_task(); i < block.num_tasks; i = next_task<Simt>(block.num_tasks, block.sums)) {
+    solve_task<Simt>(input.task_word(i), block.arrays, block.outcomes[i]);
   }
 }
 
@@ -85,22 +77,20 @@ LPLB_DEVICE void solve_block(const SolveArgs& args, unsigned* shared, int split,
   Simt::sync_block();
   input.stage_rest_of_image();
   input.add_up();
-  if (block.first_task() < block.num_tasks) {
-    solve_components(block, input);
-  } else {
-    Simt::sync_block();
-  }
+  Simt::sync_block();
+  solve_components(block, input);
+  typename BlockOutput<Simt, kInShared>::Prepared prepared{};
   if (block.is_free()) {
     output.write_known();
-    const auto prepared = output.prepare();
+    prepared = output.prepare();
     output.add_digest(!output.has_late_work());
-    Simt::sync_block();
+  }
+  Simt::sync_block();
+  if (block.is_free()) {
     output.hand_down(prepared);
     output.write_ranks(prepared);
     output.add_outcomes();
     output.add_digest(output.has_late_work());
-  } else {
-    Simt::sync_block();
   }
   Simt::sync_block();
   output.write_summary();

@@ -20,14 +20,7 @@ class ClassSolver {
  public:
   LPLB_DEVICE ClassSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays), table_(c_) {}
 
-  /// `wait_for_sums` returns when the loads that cannot move and the totals of the classes have been added up.
-  template <class Wait>
-  LPLB_DEVICE void run(const Wait& wait_for_sums, SolveOutcome& outcome) {
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
-    }
-    wait_for_sums();
+  LPLB_DEVICE void run(SolveOutcome& outcome) {
     start();
     c_.balance(*this);
     c_.write_loads(rank_);
@@ -89,6 +82,7 @@ class ClassSolver {
     int fixed[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
+      rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
       fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
       c_.load[i] = fixed[i];
       LPLB_UNROLL_BY_4

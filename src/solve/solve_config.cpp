@@ -67,6 +67,7 @@ SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
   layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);
   layout.image = shared.take(in_shared ? shape.image_words : 0);
   layout.live = live_begin(shape.num_physical);
+  layout.keys = keys_begin(shape.num_physical, shape.num_ranks);
   layout.tasks = tasks_begin(shape.num_physical, shape.num_ranks);
   layout.shared_words = shared.words();
   layout.spill_words = spill.words();

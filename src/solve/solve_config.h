@@ -38,6 +38,7 @@ struct SolveLayout {
   int amounts = 0;
   int image = 0;
   int live = 0;   // within an image,
+  int keys = 0;   //
   int tasks = 0;  // the same for all of the shape
   int shared_words = 0;
   int spill_words = 0;  // a split

@@ -38,6 +38,7 @@ class ImageWriter {
     header_.num_words = static_cast<std::int32_t>(words_.size());
     put(0, std::vector{header_});
     put(live_begin(graph_.num_physical), std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
+    put(keys_begin(graph_.num_physical, graph_.num_ranks), graph_.digest_keys);
     put(tasks_begin(graph_.num_physical, graph_.num_ranks), tasks_);
     return std::move(words_);
   }
@@ -91,15 +92,15 @@ class ImageWriter {
             " ranks share experts, directly or over others; the CUDA solver takes up to ", kMaxComponentRanks);
       SolveTask task{};
       task.num_ranks = c.num_ranks;
-      task.flags = c.has_cycle ? kHasCycle : 0;
+      task.has_cycle = c.has_cycle ? 1 : 0;
       task.component = static_cast<std::int32_t>(i);
       for (const ExpertClass& e : std::span(graph_.classes).subspan(c.first_class, c.num_classes)) {
         task.num_colors = std::max(task.num_colors, e.color + 1);
-        task.flags |= e.num_members > 2 || e.num_experts > 1 ? kNeedsTotals : 0;
+        needs_totals_ = needs_totals_ || e.num_members > 2 || e.num_experts > 1;
         task.wide_colors |= e.num_members > 2 ? 1U << std::min(e.color, 31) : 0;
       }
       task.kind = kind_of(task);
-      task.flags |= is_pairs(task) ? 0 : kNeedsTotals;
+      needs_totals_ = needs_totals_ || !is_pairs(task);
       task.reciprocal = reciprocal_of(task.num_ranks);
       task.first_amount = header_.num_amounts;
       header_.num_amounts += task.num_colors * task.num_ranks;
@@ -110,10 +111,11 @@ class ImageWriter {
   }
 
   static TaskKind kind_of(const SolveTask& task) {
-    if (task.num_ranks <= 64 && task.wide_colors == 0 && task.num_colors <= kMaxPairColors) {
-      return task.num_ranks > 32                    ? TaskKind::kPairs2x8
-             : task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8
-                                                    : TaskKind::kPairs1x4;
+    if (task.wide_colors == 0 && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
+      return task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8 : TaskKind::kPairs1x4;
+    }
+    if (task.wide_colors == 0 && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
+      return TaskKind::kPairs2x6;
     }
     return task.num_ranks <= 32   ? TaskKind::kClasses1
            : task.num_ranks <= 64 ? TaskKind::kClasses2
@@ -191,7 +193,7 @@ class ImageWriter {
     task.masks = append(masks);
   }
 
-  static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x8; }
+  static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x6; }
 
   std::uint32_t pack_pair(const ExpertClass& c) const {
     return static_cast<std::uint32_t>(local_[members_of(c)[0]] | local_[members_of(c)[1]] << 8);
@@ -219,9 +221,7 @@ class ImageWriter {
                          .first_arc = arcs + c.first_arc,
                          .num_members = c.num_members});
     }
-    const bool needs_totals =
-        std::ranges::any_of(tasks_, [](const SolveTask& task) { return (task.flags & kNeedsTotals) != 0; });
-    header_.num_totals = needs_totals ? static_cast<std::int32_t>(classes.size()) : 0;
+    header_.num_totals = needs_totals_ ? static_cast<std::int32_t>(classes.size()) : 0;
     header_.classes = append(classes);
   }
 
@@ -279,6 +279,7 @@ class ImageWriter {
   const SplitGraph::Impl& graph_;
   SolveHeader header_{};
   std::vector<std::uint32_t> words_;
+  bool needs_totals_ = false;             // some task reads totals of classes
   std::vector<std::uint32_t> lone_;       // ranks that are components without classes
   std::vector<std::int32_t> local_;       // [G] number of a rank within its component
   std::vector<SolveTask> tasks_;          //

@@ -15,12 +15,13 @@ namespace lplb::cuda {
 /// Largest component that one warp solves, and largest shape.
 inline constexpr int kMaxComponentRanks = 128;
 inline constexpr int kMaxPairColors = 8;
+inline constexpr int kMaxPairColorsOf64 = 6;  // of more than 32 ranks
 inline constexpr int kMaxImageLogical = 4096;
 inline constexpr int kMaxImagePhysical = 16384;
 
 /// How a warp works on a component. Pairs: classes of two ranks alone, all in registers; up to 32 ranks and 4 colors,
-/// 32 and 8, or 64 and 8. Classes: any, up to 32, 64 or 128 ranks.
-enum class TaskKind : std::int32_t { kPairs1x4, kPairs1x8, kPairs2x8, kClasses1, kClasses2, kClasses4 };
+/// 32 and 8, or 64 and 6. Classes: any, up to 32, 64 or 128 ranks.
+enum class TaskKind : std::int32_t { kPairs1x4, kPairs1x8, kPairs2x6, kClasses1, kClasses2, kClasses4 };
 
 /// A component with classes: the work of one warp.
 struct alignas(16) SolveTask {
@@ -28,7 +29,7 @@ struct alignas(16) SolveTask {
   std::int32_t num_ranks;   // R
   std::int32_t num_colors;  // of this component
   TaskKind kind;            //
-  std::uint32_t flags;      // kHasCycle | kNeedsTotals
+  std::int32_t has_cycle;   // 0 or 1
   std::int32_t component;   // number of the component
   std::int32_t arcs;   // pairs: word offset of PairWord [lanes' ranks, 4 or 8]; classes: of SolveArc [num_colors, R]
   std::int32_t masks;  // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
@@ -40,8 +41,6 @@ struct alignas(16) SolveTask {
 
 inline constexpr int kTaskWords = sizeof(SolveTask) / sizeof(std::uint32_t);
 inline constexpr int kTaskKindWord = offsetof(SolveTask, kind) / sizeof(std::uint32_t);
-inline constexpr std::uint32_t kHasCycle = 1;
-inline constexpr std::uint32_t kNeedsTotals = 2;  // some index that follows the counts is in use
 
 /// floor(2^32 / n), or what a word holds of it.
 constexpr std::uint32_t reciprocal_of(std::uint32_t n) {
@@ -94,10 +93,11 @@ struct alignas(16) SolveHeader {
 };
 
 inline constexpr int kSlotsBegin = sizeof(SolveHeader) / sizeof(std::uint32_t);  // [P] as said below
-/// Of live [G], 0 or 1; and of the tasks.
+/// Of live [G], 0 or 1; of the digest's factors [P + G], two words each; and of the tasks.
 constexpr int live_begin(int num_physical) { return kSlotsBegin + (num_physical + 3) / 4 * 4; }
+constexpr int keys_begin(int num_physical, int num_ranks) { return live_begin(num_physical) + (num_ranks + 3) / 4 * 4; }
 constexpr int tasks_begin(int num_physical, int num_ranks) {
-  return live_begin(num_physical) + (num_ranks + 3) / 4 * 4;
+  return keys_begin(num_physical, num_ranks) + (2 * (num_physical + num_ranks) + 3) / 4 * 4;
 }
 
 /// A slot: expert | stack << 16. `stack` is 0 for a sole copy, kSharedStack for a slot that is listed in `shared`, else

@@ -20,17 +20,7 @@ class PairSolver {
  public:
   LPLB_DEVICE PairSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays) {}
 
-  /// `wait_for_sums` returns when the loads that cannot move and the totals of classes have been added up.
-  template <class Wait>
-  LPLB_DEVICE void run(const Wait& wait_for_sums, SolveOutcome& outcome) {
-    const bool needs_totals = (c_.task.flags & kNeedsTotals) != 0;
-    if (needs_totals) {
-      wait_for_sums();
-    }
-    prepare();
-    if (!needs_totals) {
-      wait_for_sums();
-    }
+  LPLB_DEVICE void run(SolveOutcome& outcome) {
     start();
     c_.balance(*this);
     write();
@@ -38,7 +28,7 @@ class PairSolver {
   }
 
   LPLB_DEVICE int equalize(int max_sweeps) {
-    return (c_.task.flags & kHasCycle) != 0 ? equalize_pairs<true>(max_sweeps) : equalize_pairs<false>(max_sweeps);
+    return c_.task.has_cycle != 0 ? equalize_pairs<true>(max_sweeps) : equalize_pairs<false>(max_sweeps);
   }
 
   LPLB_DEVICE void find_outlets() {
@@ -103,44 +93,37 @@ class PairSolver {
     return value;
   }
 
+  static constexpr int kFours = (kColors + 3) / 4;
   struct alignas(16) FourPairs {
     PairWord color[4];
   };
 
-  /// All but the loads that cannot move: the pairs, each divided evenly.
-  LPLB_DEVICE void prepare() {
+  LPLB_DEVICE void start() {
+    int fixed[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
-      c_.load[i] = 0;
+      fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
+      c_.load[i] = fixed[i];
       LPLB_UNROLL
-      for (int four = 0; four < kColors / 4; ++four) {
-        const FourPairs pairs = section<FourPairs>(c_.arrays.image, c_.task.arcs)[c_.rank_at(i) * (kColors / 4) + four];
+      for (int four = 0; four < kFours; ++four) {
+        const FourPairs pairs = section<FourPairs>(c_.arrays.image, c_.task.arcs)[c_.rank_at(i) * kFours + four];
         LPLB_UNROLL
-        for (int color = 0; color < 4; ++color) {
-          prepare_pair(4 * four + color, i, pairs.color[color]);
+        for (int color = 4 * four; color < std::min(4 * four + 4, kColors); ++color) {
+          start_pair(color, i, pairs.color[color % 4]);
         }
       }
     }
+    c_.start_bound(fixed);
   }
 
-  LPLB_DEVICE void prepare_pair(int color, int i, PairWord pair) {
+  LPLB_DEVICE void start_pair(int color, int i, PairWord pair) {
     const int total = c_.arrays.tokens[pair >> 16];
     const int half = total >> 1;
     partner_[color][i] = static_cast<int>(pair & 255);
     amount_[color][i] = (pair & kPairIsLower) != 0 ? total - half : half;
     others_[color][i] = total - amount_[color][i];
     c_.load[i] += amount_[color][i];
-  }
-
-  LPLB_DEVICE void start() {
-    int fixed[kRanksPerLane];
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
-      c_.load[i] += fixed[i];
-    }
-    c_.start_bound(fixed);
   }
 
   template <bool kOverRelax>
