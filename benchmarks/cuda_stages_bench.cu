@@ -19,6 +19,7 @@
 #include "lplb/cuda_planner.h"
 #include "lplb/planner.h"
 #include "lplb/remap.h"
+#include "planner/apportion_remap.cuh"
 #include "support/named_instances.h"
 #include "support/random_batch.h"
 
@@ -128,10 +129,10 @@ class PathBench {
     bench_.synchronize();
     const auto fixed = [](int) {};
     bench_.time(name("apportion_remap"), target_us, fixed, [&] {
-      enqueue_apportion(placement, quota, table);
-      enqueue_remap(placement, table, workspace);
+      apportion_and_remap(placement, apportion_args(quota, table), remap_args(table, workspace, true), bench_.stream());
     });
-    bench_.time(name("apportion"), 0, fixed, [&] { enqueue_apportion(placement, quota, table); });
+    bench_.time(name("apportion"), 0, fixed,
+                [&] { apportion(placement, apportion_args(quota, table), bench_.stream()); });
     bench_.time(name("remap"), 0, fixed,
                 [&] { cuda::remap(placement, remap_args(table, workspace, false), bench_.stream()); });
     time("plan_apportion_remap", 0, [&] { enqueue_planner(); });
@@ -158,19 +159,12 @@ class PathBench {
             .layout = {},
             .overlaps_previous = overlaps};
   }
-  void enqueue_apportion(const DevicePlacement& placement, const DeviceBuffer<Tokens>& quota,
-                         DeviceBuffer<Tokens>& table) {
-    cuda::apportion(placement,
-                    {.counts = std::as_const(sources_).span(),
-                     .quota = quota.span(),
-                     .live = {},
-                     .source_rank = 0,
-                     .tokens = table.span()},
-                    bench_.stream());
-  }
-  void enqueue_remap(const DevicePlacement& placement, const DeviceBuffer<Tokens>& table,
-                     DeviceBuffer<std::byte>& workspace) {
-    cuda::remap(placement, remap_args(table, workspace, true), bench_.stream());
+  ApportionArgs apportion_args(const DeviceBuffer<Tokens>& quota, DeviceBuffer<Tokens>& table) {
+    return {.counts = std::as_const(sources_).span(),
+            .quota = quota.span(),
+            .live = {},
+            .source_rank = 0,
+            .tokens = table.span()};
   }
   void enqueue_planner() {
     planner_.plan(sources_.span(), bench_.stream());

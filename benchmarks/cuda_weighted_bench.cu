@@ -1,7 +1,8 @@
 // The weighted split on the GPU: a captured graph of kernels over one instance, replayed; each instance is verified
 // against the CPU before anything is timed. Prints JSON. A time is that of one kernel in a graph of kNodes.
 //
-//   bench_cuda_weighted [NAME] [THREADS...]     all cases, or one of them with several sizes of the block
+//   bench_cuda_weighted > benchmarks/results/cuda_weighted.json     all cases
+//   bench_cuda_weighted [NAME] [THREADS...]                         one of them, with several sizes of the block
 
 #include <algorithm>
 #include <cmath>
@@ -170,8 +171,10 @@ int main(int argc, char** argv) {
   if (threads.empty()) {
     threads.push_back(0);
   }
-  std::printf("{\n  \"card\": \"%s\",\n  \"nodes_per_graph\": %d,\n  \"tolerance\": %g,\n  \"results\": [\n",
-              cuda::device_info(0).name.c_str(), kNodes, kTolerance);
+  std::printf(
+      "{\n  \"command\": \"bench_cuda_weighted > benchmarks/results/cuda_weighted.json\",\n  \"card\": \"%s\",\n  "
+      "\"nodes_per_graph\": %d,\n  \"tolerance\": %g,\n  \"results\": [\n",
+      cuda::device_info(0).name.c_str(), kNodes, kTolerance);
   bool is_first = true;
   for (const Case& c : cases()) {
     for (const int n : threads) {

@@ -24,7 +24,7 @@ struct Routing {
 };
 
 /// Bytes of device memory that counting and remapping a batch of up to `num_ids` = T K ids share. Must be all zeros
-/// before its first use, and serve one batch at a time.
+/// before its first use, aligned to 8 bytes, and serve one batch at a time.
 std::size_t routing_workspace_bytes(std::int64_t num_ids, int num_logical);
 
 }  // namespace lplb::cuda

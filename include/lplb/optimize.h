@@ -48,8 +48,8 @@ inline constexpr int kNumScenarios = 4;
 /// load) minus 1, with the part `tail` of it replaced by the mean of the worst tenth. The logarithm sees to it that in
 /// each scenario balance is bought where it costs the others little; the linear part rules where balance is far away.
 struct PlacementObjective {
-  std::array<double, kNumScenarios> weight = {0.1, 0.1, 0.2, 0.6};
-  std::array<double, kNumScenarios> floor = {0.004, 0.004, 0.1, 0.1};
+  std::array<double, kNumScenarios> weight = {0.2, 0.2, 0.2, 0.6};
+  std::array<double, kNumScenarios> floor = {0.004, 0.004, 0.1, 0.2};
   std::array<double, kNumScenarios> linear = {1, 1, 0.3, 0.05};
   double tail = 0.1;
   /// Excess imbalance that a moved copy costs, added to that of kRecorded and kNoise: time to move one expert's weights

@@ -17,6 +17,7 @@ void bind_routing(nanobind::module_& m);
 void bind_metrics(nanobind::module_& m);
 void bind_trace(nanobind::module_& m);
 void bind_replay(nanobind::module_& m);
+void bind_optimize(nanobind::module_& m);
 void bind_cuda_stages(nanobind::module_& m);
 void bind_cuda_planner(nanobind::module_& m);
 void bind_command(nanobind::module_& m);

@@ -15,6 +15,7 @@ NB_MODULE(_core, m) {
   bind_metrics(m);
   bind_trace(m);
   bind_replay(m);
+  bind_optimize(m);
   bind_cuda_stages(m);
   bind_cuda_planner(m);
   bind_command(m);

@@ -9,10 +9,14 @@ import sys as _sys
 
 from ._core import CudaError, DataError, Error, InvalidArgument, StrategyResult
 from .balancer import rebalance_experts
+from .limits import ExpertLimit, PlacementLimits, RankLimit, find_limits
 from .metrics import Metrics, Traffic
+from .objective import ByScenario, PlacementObjective, PlacementScore, score_placement
+from .optimize import LayersResult, OptimizeResult, optimize_layers, optimize_placement, optimize_trade_off
 from .placement import Colocation, Placement, place, policies, read_placements, write_placements
 from .plan import Plan, Status, split
 from .planner import Planner
+from .refresh import RefreshDecision, RefreshPolicy, decide_refresh
 from .replay import ReplayResult, replay, report
 from .routing import count, remap, saw_bad_ids
 from .topology import Recommendation, Topology, recommend_topology
@@ -25,16 +29,26 @@ if "torch" in _sys.modules:
     from . import _torch_ops as _torch_ops
 
 __all__ = [
+    "ByScenario",
     "Colocation",
     "CudaError",
     "DataError",
     "Error",
+    "ExpertLimit",
     "InvalidArgument",
+    "LayersResult",
     "Metrics",
+    "OptimizeResult",
     "Placement",
+    "PlacementLimits",
+    "PlacementObjective",
+    "PlacementScore",
     "Plan",
     "Planner",
+    "RankLimit",
     "Recommendation",
+    "RefreshDecision",
+    "RefreshPolicy",
     "ReplayResult",
     "Status",
     "StrategyResult",
@@ -42,6 +56,11 @@ __all__ = [
     "Trace",
     "Traffic",
     "count",
+    "decide_refresh",
+    "find_limits",
+    "optimize_layers",
+    "optimize_placement",
+    "optimize_trade_off",
     "place",
     "policies",
     "read_placements",
@@ -52,6 +71,7 @@ __all__ = [
     "replay",
     "report",
     "saw_bad_ids",
+    "score_placement",
     "split",
     "write_placements",
 ]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from . import _core
 from ._arrays import Array, Wrap, take, to_numpy, to_torch
+from ._core import InvalidArgument
 
 
 class Colocation(NamedTuple):
@@ -135,24 +136,44 @@ def place(
     """Places one layer by a policy's name (`policies()`, or a topology such as "torus:8x4").
 
     Args:
-        policy: "eplb", "cube", ...; `lplb place --help` explains each.
+        policy: "eplb", "cube", ...; `lplb place --help` explains each. "optimize" is `optimize_placement` with these
+            sizes, and takes a window of loads [T, E] or [T, S, E] too.
         load: [E] history of the experts' loads, finite and not negative.
         num_physical: slots of all ranks, a multiple of num_ranks.
         num_ranks: ranks of the group.
         num_nodes: nodes.
-        num_groups: expert groups of group-limited routing, for EPLB.
-        seed: of the policy "uniform".
+        num_groups: expert groups of group-limited routing, for "eplb" and "optimize".
+        seed: of the policies "uniform" and "optimize".
 
     Raises:
         ValueError: the policy is unknown or does not fit the shape.
     """
+    if policy == "optimize":
+        return _optimize(load, num_physical, num_ranks, num_nodes, num_groups, seed)
     array, wrap = take("place", "load", load)
     return from_core(_core.place(policy, array, num_physical, num_ranks, num_nodes, num_groups, seed), wrap)
 
 
+def _optimize(load: Array, num_physical: int, num_ranks: int, num_nodes: int, num_groups: int, seed: int) -> Placement:
+    from .optimize import optimize_placement  # which needs this module
+
+    if num_ranks < 1 or num_physical % num_ranks != 0:
+        raise InvalidArgument(f"[place] num_physical ({num_physical}) must be a multiple of num_ranks ({num_ranks})")
+    array, wrap = take("place", "load", load)
+    found = optimize_placement(
+        array[None] if array.ndim == 1 else array,
+        num_ranks=num_ranks,
+        slots_per_rank=num_physical // num_ranks,
+        num_nodes=num_nodes,
+        num_groups=num_groups,
+        seed=seed,
+    )
+    return from_core(found.placement._core, wrap)
+
+
 def policies() -> list[str]:
     """Names that `place` takes, besides topologies such as "ring:8"."""
-    return _core.policy_names()
+    return [*_core.policy_names(), "optimize"]
 
 
 def read_placements(

@@ -9,7 +9,7 @@ from conftest import HAS_TORCH, ROOT, why_no_gpu
 
 import lplb
 
-MODULES = ["lplb.placement", "lplb.metrics", "lplb.plan"]
+MODULES = ["lplb.placement", "lplb.metrics", "lplb.plan", "lplb.refresh"]
 
 
 def fenced(path):

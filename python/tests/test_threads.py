@@ -40,10 +40,13 @@ def calls():
         "rebalance_experts": lambda: lplb.rebalance_experts(weight, num_replicas=512, num_gpus=32, num_threads=1),
         "replay": lambda: lplb.replay(trace, num_ranks=32, num_threads=1),
         "count": lambda: lplb.count(ids, 256),
+        "optimize_placement": lambda: lplb.optimize_placement(
+            trace.counts[:8, 0], num_ranks=32, slots_per_rank=5, num_threads=1
+        ),
     }
 
 
-@pytest.mark.parametrize("name", ["rebalance_experts", "replay", "count"])
+@pytest.mark.parametrize("name", ["rebalance_experts", "replay", "count", "optimize_placement"])
 def test_the_gil_is_released(name):
     seconds, ticks = measure(calls()[name])
     assert seconds > 0.01  # long enough to tell

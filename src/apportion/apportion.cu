@@ -3,9 +3,9 @@
 
 #include "lplb/cuda_apportion.h"
 
+#include "apportion/apportion_args.cuh"
 #include "apportion/apportion_config.h"
 #include "apportion/match.cuh"
-#include "base/check.h"
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 
@@ -150,8 +150,7 @@ __global__ void apportion_kernel(const ApportionParams p) {
     weigh_live_copies(p, expert);
     divide_proportionally(expert, own);
   } else {
-    match_ranks(expert, p.source_rank);
-    match_nodes_and_rest(expert, placement, p.source_rank);
+    match_copies(expert, placement, p.source_rank);
   }
 #pragma unroll 1
   for (int c = lane_id(); c < expert.num_copies; c += 32) {
@@ -159,26 +158,11 @@ __global__ void apportion_kernel(const ApportionParams p) {
   }
 }
 
-void check_args(const PlacementView& placement, const ApportionArgs& args) {
-  const auto num_physical = static_cast<std::size_t>(placement.num_physical);
-  const auto num_logical = static_cast<std::size_t>(placement.num_logical);
-  check(args.counts.size() == num_logical || args.counts.size() == num_logical * placement.num_ranks,
-        "[apportion] counts has ", args.counts.size(), " entries; it must be [", num_logical, "] or [",
-        placement.num_ranks, " source ranks, ", num_logical, "]");
-  check(args.quota.size() == num_physical && args.tokens.size() == num_physical, "[apportion] quota and tokens have ",
-        args.quota.size(), " and ", args.tokens.size(), " entries; they must have one for each of the ", num_physical,
-        " physical experts");
-  check(args.live.empty() || static_cast<int>(args.live.size()) == placement.num_ranks, "[apportion] live has ",
-        args.live.size(), " entries; it must have none, or one for each of the ", placement.num_ranks, " ranks");
-  check(args.source_rank >= 0 && args.source_rank < placement.num_ranks, "[apportion] source_rank (", args.source_rank,
-        ") must be in 0..", placement.num_ranks - 1);
-}
-
 }  // namespace
 
 void apportion(const DevicePlacement& placement, const ApportionArgs& args, Stream stream) {
   const PlacementView& view = placement.impl().view;
-  check_args(view, args);
+  check_apportion_args(view, args);
   const bool proportional = args.counts.size() == static_cast<std::size_t>(view.num_logical) && view.num_ranks > 1;
   const ApportionConfig config = choose_apportion_config(view.num_logical, view.num_physical, view.num_ranks);
   launch("apportion", proportional ? apportion_kernel<true> : apportion_kernel<false>,

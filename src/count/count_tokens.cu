@@ -1,6 +1,7 @@
 // Counting in one kernel: each block makes histograms of its slices in shared memory and writes its sums into the
 // shared memory of its cluster's blocks, so that one barrier later each knows what comes before it. Where there are
-// several clusters, their sums are added to the counts by atomics; sums of integers do not depend on their order.
+// several clusters, their sums are added up by atomics, and whichever comes last for an expert writes its count; sums
+// of integers do not depend on their order.
 
 #include "lplb/cuda_count.h"
 
@@ -123,6 +124,19 @@ __device__ int count_block(const CountParams<Id>& p, std::int32_t* histograms, s
   return slice;
 }
 
+/// What a cluster adds to a total beside its tokens.
+constexpr std::uint64_t kCluster = std::uint64_t{1} << 32;
+
+/// Adds the cluster's tokens of an expert to those of the clusters that came before it, whichever these are, and
+/// returns the new total: the last to come has them all, and nobody had to zero the counts.
+template <class Id>
+__device__ std::uint64_t add_to_total(const CountParams<Id>& p, int e, std::int32_t tokens) {
+  const auto cluster = static_cast<std::int64_t>(blockIdx.x) / p.slices.cluster_size;
+  p.rows.cluster_sum[cluster * p.routing.num_logical + e] = tokens;
+  const std::uint64_t added = kCluster + static_cast<std::uint32_t>(tokens);
+  return added + atomicAdd(reinterpret_cast<unsigned long long*>(p.rows.totals + e), added);
+}
+
 /// From the blocks' sums to each block's row and the last slices'. `of_blocks` [kMaxClusterSize, E] has this block's
 /// sums in its place and takes those that the other blocks of the cluster write.
 template <int kClusterSize, class Id>
@@ -156,52 +170,17 @@ __device__ void add_cluster(const CountParams<Id>& p, std::int32_t* of_blocks, c
     }
     if (rank == 0 && is_alone) {
       p.counts[e] = sum;
-    } else if (rank == 0) {
-      p.rows.cluster_sum[static_cast<std::int64_t>(blockIdx.x / kClusterSize) * num_logical + e] = sum;
-      atomicAdd(&p.counts[e], sum);
     }
+    const std::uint64_t total = rank == 0 && !is_alone ? add_to_total(p, e, sum) : 0;
     p.rows.block_row[static_cast<std::int64_t>(blockIdx.x) * num_logical + e] = before;
     write_slice_rows(p, histograms, last_slice, e, own[e] - sum_of_rows(histograms, num_logical, e));
+    if (total / kCluster == p.slices.num_clusters()) {
+      p.counts[e] = static_cast<Tokens>(total);
+      p.rows.totals[e] = 0;
+    }
   }
 }
 
-/// One thread of a cluster: says, or waits to hear, that this launch's counts are zero. How many launches there have
-/// been is read from the arrivals of the clusters; the first counts for all that a launch has not, so that each adds
-/// 2^16. The first block waits for nobody and is the first to run, so the others do not wait for ever.
-template <class Id>
-__device__ void await_zeros(const CountParams<Id>& p) {
-  constexpr std::uint32_t kArrivals = 1U << 16;
-  volatile std::uint32_t* const zeroed = p.rows.zeroed;
-  const volatile std::uint32_t* const arrivals = p.rows.arrivals;
-  const std::uint32_t launch = *arrivals / kArrivals + 1;
-  const std::uint32_t others = p.slices.num_clusters() - 1;
-  if (blockIdx.x == 0) {
-    __threadfence();
-    *zeroed = launch;
-    atomicAdd(p.rows.arrivals, kArrivals - others);
-  } else {
-    while (*zeroed != launch) {
-    }
-    __threadfence();
-    atomicAdd(p.rows.arrivals, 1U);
-  }
-}
-
-/// Sees to it that the counts are zero before anyone adds: the first block zeroes them, and one thread of each cluster
-/// looks out for that while the others count.
-template <class Id>
-__device__ void zero_counts(const CountParams<Id>& p) {
-  if (blockIdx.x == 0) {
-    for (int e = static_cast<int>(threadIdx.x); e < p.routing.num_logical; e += kThreads) {
-      p.counts[e] = 0;
-    }
-    __syncthreads();
-  }
-  if (cluster_rank() == 0 && threadIdx.x == kThreads - 1) {
-    await_zeros(p);
-  }
-  __syncwarp();
-}
 /// Two blocks fit on a multiprocessor, so that 16 clusters of 8 run together wherever the free ones are. Loops over
 /// experts mostly run once, and are not unrolled: a kernel this short waits for its instructions, too.
 /// A block owns up to slices_per_block slices in turn, four at a time, 256 threads each; a thread four ids of a slice.
@@ -216,9 +195,6 @@ __global__ void __launch_bounds__(kThreads, 2) count_kernel(const CountParams<Id
   // In this order: what starts next may read the ids without waiting.
   wait_for_previous();
   let_next_start();
-  if (p.slices.num_clusters() > 1) {
-    zero_counts(p);
-  }
   const int last_slice = count_block(p, histograms, of_blocks + cluster_rank() * p.routing.num_logical);
   add_cluster<kClusterSize>(p, of_blocks, histograms, last_slice);
 }

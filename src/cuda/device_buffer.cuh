@@ -46,6 +46,8 @@ class DeviceBuffer {
 
   void upload(std::span<const T> values) {
     check_cuda(cudaMemcpy(data_, values.data(), values.size_bytes(), cudaMemcpyHostToDevice), "DeviceBuffer::upload");
+    // From pageable memory that returns once all is staged, and the rest is ordered in the default stream alone.
+    check_cuda(cudaStreamSynchronize(nullptr), "DeviceBuffer::upload");
   }
   std::vector<T> download() const {
     std::vector<T> values(size_);

@@ -11,6 +11,9 @@
 namespace lplb::cuda {
 namespace {
 
+constexpr std::size_t kCopyWords = sizeof(Copy) / sizeof(std::uint16_t);
+constexpr std::size_t kSharedWords = sizeof(SharedExpert) / sizeof(std::uint16_t);
+
 void check_limits(const Placement& placement) {
   const auto check_limit = [](const char* what, int value, int limit) {
     check(value <= limit, "[DevicePlacement] ", what, " (", value, ") must be at most ", limit);
@@ -26,10 +29,11 @@ void append(std::vector<std::uint16_t>& image, std::initializer_list<int> words)
   }
 }
 
-/// The words of [P] Copy and [E] CopyRange.
+/// The words of [P] Copy, [1 + E] SharedExpert and [E] CopyRange.
 std::vector<std::uint16_t> make_image(const Placement& placement) {
   std::vector<std::uint16_t> image;
   std::vector<std::uint16_t> ranges;
+  std::vector<std::uint16_t> shared(kSharedWords, 0);
   int num_copies = 0;
   const auto append_copy = [&](int slot, int end, int first_of_node) {
     const int rank = placement.rank_of(slot);
@@ -39,6 +43,10 @@ std::vector<std::uint16_t> make_image(const Placement& placement) {
     const auto replicas = placement.replicas(expert);
     const int count = static_cast<int>(replicas.size());
     append(ranges, {num_copies, count});
+    if (count > 1) {
+      append(shared, {expert, num_copies, count, 0});
+      ++shared[kSharedWords - 1];
+    }
     num_copies += count;
     int first_of_node = 0;
     for (int i = 0; i < count; ++i) {
@@ -52,18 +60,20 @@ std::vector<std::uint16_t> make_image(const Placement& placement) {
       append_copy(slot, 0, 0);  // of no expert
     }
   }
+  shared.resize(kSharedWords * (1 + placement.num_logical()));
+  image.insert(image.end(), shared.begin(), shared.end());
   image.insert(image.end(), ranges.begin(), ranges.end());
   return image;
 }
-
-constexpr std::size_t kCopyWords = sizeof(Copy) / sizeof(std::uint16_t);
 
 }  // namespace
 
 DevicePlacement::Impl::Impl(const Placement& placement)
     : num_nodes((check_limits(placement), placement.num_nodes())),
       image(make_image(placement)),
-      view{.ranges = reinterpret_cast<const CopyRange*>(image.data() + kCopyWords * placement.num_physical()),
+      view{.ranges = reinterpret_cast<const CopyRange*>(image.data() + kCopyWords * placement.num_physical() +
+                                                        kSharedWords * (1 + placement.num_logical())),
+           .shared = reinterpret_cast<const SharedExpert*>(image.data() + kCopyWords * placement.num_physical()),
            .copies = reinterpret_cast<const Copy*>(image.data()),
            .num_logical = placement.num_logical(),
            .num_physical = placement.num_physical(),

@@ -25,10 +25,19 @@ struct alignas(16) Copy {
   std::uint16_t unused[3];
 };
 
+/// An expert with several copies. As the first of the list, how many there are.
+struct alignas(8) SharedExpert {
+  std::uint16_t expert;
+  std::uint16_t first;  // as in CopyRange
+  std::uint16_t count;
+  std::uint16_t num_experts;
+};
+
 /// Kernel argument.
 struct PlacementView {
-  const CopyRange* ranges;  // [E]
-  const Copy* copies;       // [P] by expert, slots ascending; the empty slots behind all experts'
+  const CopyRange* ranges;     // [E]
+  const SharedExpert* shared;  // [1 + num_experts]
+  const Copy* copies;          // [P] by expert, slots ascending; the empty slots behind all experts'
   std::int32_t num_logical;
   std::int32_t num_physical;
   std::int32_t num_ranks;
@@ -40,7 +49,7 @@ struct DevicePlacement::Impl {
   explicit Impl(const Placement& placement);
 
   int num_nodes;
-  StagedBuffer<std::uint16_t> image;  // copies, ranges: of 16-bit words both
+  StagedBuffer<std::uint16_t> image;  // copies, shared experts, ranges: of 16-bit words all
   PlacementView view;
 };
 

@@ -49,11 +49,9 @@ constexpr Slices choose_slices(std::int64_t num_ids, int compute_capability) {
           .cluster_size = static_cast<int>(cluster)};
 }
 
-/// The rows in device memory, and how the blocks of a launch know that the counts are zero before they add to them.
-/// All zeros before the first use.
+/// The rows in device memory, and where clusters add up their sums. All zeros before the first use.
 struct SliceRows {
-  std::uint32_t* arrivals = nullptr;    // launches * 2^16, and what has arrived of this one
-  std::uint32_t* zeroed = nullptr;      // launches whose counts were zeroed
+  std::uint64_t* totals = nullptr;  // [E] tokens, and 2^32 for each cluster that has added its own; 0 between launches
   std::int32_t* cluster_sum = nullptr;  // [num_clusters, E] tokens of the expert in the cluster
   std::int32_t* block_row = nullptr;    // [num_blocks, E] in the blocks of the cluster before
   std::int32_t* slice_row = nullptr;    // [num_slices, E] in the slices of the block before
@@ -61,13 +59,13 @@ struct SliceRows {
 
 constexpr std::size_t slice_rows_bytes(const Slices& slices, int num_logical) {
   const std::size_t num_rows = static_cast<std::size_t>(slices.num_clusters()) + slices.num_blocks + slices.num_slices;
-  return sizeof(std::int32_t) * (4 + num_rows * num_logical);  // the rows begin at 16 bytes
+  return (sizeof(std::uint64_t) + sizeof(std::int32_t) * num_rows) * num_logical;
 }
 
 inline SliceRows slice_rows(std::byte* workspace, const Slices& slices, int num_logical) {
   const std::size_t row = num_logical;
-  auto* const words = reinterpret_cast<std::uint32_t*>(workspace);
-  SliceRows rows{.arrivals = words, .zeroed = words + 1, .cluster_sum = reinterpret_cast<std::int32_t*>(workspace) + 4};
+  SliceRows rows{.totals = reinterpret_cast<std::uint64_t*>(workspace)};
+  rows.cluster_sum = reinterpret_cast<std::int32_t*>(rows.totals + row);
   rows.block_row = rows.cluster_sum + row * slices.num_clusters();
   rows.slice_row = rows.block_row + row * slices.num_blocks;
   return rows;

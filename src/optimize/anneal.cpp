@@ -45,8 +45,12 @@ class Chain {
       if (i % 64 == 0 && args_.go_on && !args_.go_on(i)) {
         break;
       }
-      temperature_ =
-          args_.first_temperature * std::exp(cooling * static_cast<double>(i) / static_cast<double>(args_.num_moves));
+      const std::int64_t cooled = i * args_.num_cycles % args_.num_moves;  // of num_moves
+      if (i > 0 && cooled < args_.num_cycles) {
+        keep_if_best(result);
+      }
+      temperature_ = args_.first_temperature *
+                     std::exp(cooling * static_cast<double>(cooled) / static_cast<double>(args_.num_moves));
       Move move;
       if (propose(move)) {
         ++result.num_moves;
@@ -56,8 +60,7 @@ class Chain {
         refresh_block();
       }
     }
-    result.phy2log = arrangement_.phy2log();
-    result.score = score_;
+    keep_if_best(result);
     return result;
   }
 
@@ -69,6 +72,13 @@ class Chain {
     std::array<double, kLanes> weight;  // of the lanes
     std::array<double, kLanes> excess;
   };
+
+  void keep_if_best(AnnealResult& result) const {
+    if (result.phy2log.empty() || score_ < result.score) {
+      result.phy2log = arrangement_.phy2log();
+      result.score = score_;
+    }
+  }
 
   void make_blocks() {
     const int num_slots = static_cast<int>(arrangement_.phy2log().size());

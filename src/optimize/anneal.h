@@ -19,6 +19,7 @@ struct AnnealArgs {
   std::int64_t num_moves = 8000;
   double first_temperature = 0.004;
   double last_temperature = 1e-4;
+  int num_cycles = 1;                                        // coolings, one after the other; the best end is taken
   std::array<int, kNumScenarios> num_blocks = {4, 4, 3, 6};  // of lanes; recorded: at most, as the window has batches
   std::int64_t redraw_interval = 20;                         // moves between two blocks that are drawn anew
   RelaxLimits relax = {};

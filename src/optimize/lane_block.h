@@ -67,6 +67,7 @@ class LaneBlock {
   void sweep(const Arrangement& arrangement);
 
   std::span<const LaneValues> rank_load() const { return load_; }  // [G]
+  std::span<const LaneValues> flow() const { return flow_; }       // [slots] tokens of the copy in the slot
   /// Largest load of a lane; sum over ranks of the squares of what is above the mean load.
   void measure(LaneValues& max_load, LaneValues& excess) const;
 

@@ -10,10 +10,10 @@
 #include "base/check.h"
 #include "cuda/device_buffer.cuh"
 #include "cuda/staged_buffer.cuh"
-#include "lplb/cuda_apportion.h"
 #include "lplb/cuda_count.h"
 #include "lplb/cuda_placement.h"
 #include "lplb/solve.h"
+#include "planner/apportion_remap.cuh"
 #include "solve/split_graph.h"
 
 namespace lplb::cuda {
@@ -36,8 +36,8 @@ struct Planner::Impl {
   template <class Id>
   Routing<Id> checked(Routing<Id> routing);
   template <class Id>
-  void remap_with(const Routing<Id>& routing, std::span<const Tokens> device_table, std::span<Id> physical,
-                  const DispatchLayout& layout, Stream stream);
+  RemapArgs<Id> remap_args(const Routing<Id>& routing, std::span<const Tokens> device_table, std::span<Id> physical,
+                           const DispatchLayout& layout);
   template <class Id>
   void remap(const Routing<Id>& routing, std::span<const Tokens> source_counts, std::span<Id> physical,
              const DispatchLayout& layout, Stream stream);
@@ -108,31 +108,28 @@ Routing<Id> Planner::Impl::checked(Routing<Id> routing) {
 }
 
 template <class Id>
-void Planner::Impl::remap_with(const Routing<Id>& routing, std::span<const Tokens> device_table, std::span<Id> physical,
-                               const DispatchLayout& layout, Stream stream) {
-  cuda::remap(device_placement,
-              RemapArgs<Id>{.routing = checked(routing),
-                            .table = device_table,
-                            .workspace = routing_workspace.span(),
-                            .physical = physical,
-                            .layout = layout,
-                            .overlaps_previous = true},
-              stream);
+RemapArgs<Id> Planner::Impl::remap_args(const Routing<Id>& routing, std::span<const Tokens> device_table,
+                                        std::span<Id> physical, const DispatchLayout& layout) {
+  return {.routing = checked(routing),
+          .table = device_table,
+          .workspace = routing_workspace.span(),
+          .physical = physical,
+          .layout = layout,
+          .overlaps_previous = true};
 }
 
 template <class Id>
 void Planner::Impl::remap(const Routing<Id>& routing, std::span<const Tokens> source_counts, std::span<Id> physical,
                           const DispatchLayout& layout, Stream stream) {
-  apportion(device_placement,
-            {.counts = source_counts,
-             .quota = quota.span(),
-             .live = device_live.span(),
-             .source_rank = options.source_rank,
-             .tokens = table.span(),
-             .overlaps_previous = true},
-            stream);
   table_is_quota = false;
-  remap_with(routing, table.span(), physical, layout, stream);
+  apportion_and_remap(device_placement,
+                      {.counts = source_counts,
+                       .quota = quota.span(),
+                       .live = device_live.span(),
+                       .source_rank = options.source_rank,
+                       .tokens = table.span(),
+                       .overlaps_previous = true},
+                      remap_args(routing, table.span(), physical, layout), stream);
 }
 
 template <class Id>
@@ -141,7 +138,7 @@ void Planner::Impl::run(const Routing<Id>& routing, std::span<Id> physical, cons
   count_tokens(checked(routing), counts.span(), routing_workspace.span(), stream);
   solve_counts(counts.data(), 1, true, stream);
   table_is_quota = true;
-  remap_with(routing, quota.span(), physical, layout, stream);
+  cuda::remap(device_placement, remap_args(routing, quota.span(), physical, layout), stream);
 }
 
 Planner::Planner(const Placement& placement, const PlannerOptions& options)

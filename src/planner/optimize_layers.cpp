@@ -61,14 +61,9 @@ class LayerOptimizer {
       slots = share_out(total_slots);
     }
     std::vector<std::optional<OptimizeResult>> found(num_layers_);
-    std::int64_t done = 0;
-    std::mutex mutex;
     parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
       found[layer] = optimize(layer, slots[layer], args_.num_moves);
-      if (args_.progress) {
-        const std::lock_guard lock(mutex);
-        args_.progress(++done, num_layers_);
-      }
+      tell_progress(1);
     });
     for (auto& layer : found) {
       const Placement& placement = layer->placement;
@@ -86,10 +81,19 @@ class LayerOptimizer {
     return windows_.subspan(layer * size, size);
   }
 
-  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) const {
+  void tell_progress(int num_more) {
+    if (args_.progress) {
+      const std::lock_guard lock(mutex_);
+      num_done_ += num_more;
+      args_.progress(num_done_, num_layers_);
+    }
+  }
+
+  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) {
     OptimizeArgs args = args_;
     args.num_threads = 1;
-    args.progress = {};
+    // Within a layer too, so that a callback that throws ends the search soon.
+    args.progress = [this](std::int64_t, std::int64_t) { tell_progress(0); };
     args.seed = args_.seed + static_cast<std::uint64_t>(layer);
     args.num_moves = num_moves;
     if (!slots.empty()) {
@@ -100,18 +104,24 @@ class LayerOptimizer {
   }
 
   /// Expected excess imbalance of a layer with so many slots; each is computed once.
-  double estimate(int layer, int num_slots) const {
+  double estimate(int layer, int num_slots) {
     const auto slots = deal_slots(num_slots, layer, usable_);
     const OptimizeResult result = optimize(layer, slots, std::min(kTrialMoves, args_.num_moves));
     return result.score.imbalance[static_cast<int>(Scenario::kNoise)];
   }
 
   std::vector<std::vector<std::int32_t>> share_out(int total_slots) {
-    usable_.assign(args_.rules.num_ranks, 1);
-    for (std::size_t rank = 0; rank < args_.rules.live.size(); ++rank) {
-      usable_[rank] = args_.rules.live[rank] ? 1 : 0;
+    const PlacementRules& rules = args_.rules;
+    check(rules.num_ranks >= 1 && rules.num_ranks <= kMaxRanks, kName, "num_ranks (", rules.num_ranks,
+          ") must be in 1..", kMaxRanks);
+    check(rules.live.empty() || static_cast<int>(rules.live.size()) == rules.num_ranks, kName, "live has ",
+          rules.live.size(), " entries; it must have one for each of the ", rules.num_ranks, " ranks");
+    usable_.assign(rules.num_ranks, 1);
+    for (std::size_t rank = 0; rank < rules.live.size(); ++rank) {
+      usable_[rank] = rules.live[rank] ? 1 : 0;
     }
     const int row = static_cast<int>(std::ranges::count(usable_, 1));
+    check(row > 0, kName, "no rank is alive");
     const std::int64_t least = static_cast<std::int64_t>(num_layers_) * args_.rules.num_logical;
     check(total_slots >= least, kName, "total_slots (", total_slots, ") must be at least ", num_layers_, " layers of ",
           args_.rules.num_logical, " experts");
@@ -150,6 +160,8 @@ class LayerOptimizer {
   const OptimizeArgs& args_;
   std::span<const Placement> current_;
   std::vector<std::int32_t> usable_;  // [G] 1 = the rank is alive
+  std::mutex mutex_;                  // of num_done_ and the callback
+  std::int64_t num_done_ = 0;
 };
 
 }  // namespace

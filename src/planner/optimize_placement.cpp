@@ -25,6 +25,12 @@ namespace {
 constexpr const char* kName = "[optimize_placement] ";
 constexpr const char* kPolicies[] = {"eplb-distinct", "cube", "hypercube", "torus", "ring"};
 
+// Every move of a small placement matters much, so that a cold search stays where it starts; but it is soon searched
+// through, so that there is time to cool down from any placement several times.
+constexpr int kFewSlots = 32;
+constexpr double kHot = 1.0;
+constexpr int kCyclesOfFewSlots = 8;
+
 std::vector<double> mean_load(std::span<const Tokens> window, int num_logical) {
   std::vector<double> load(num_logical, 0.0);
   for (std::size_t i = 0; i < window.size(); ++i) {
@@ -209,6 +215,10 @@ class Optimizer {
       AnnealArgs anneal_args{.num_moves = args_.num_moves,
                              .objective = args_.objective,
                              .seed = mix64(args_.seed) + static_cast<std::uint64_t>(chain)};
+      if (std::accumulate(rules_.slots.begin(), rules_.slots.end(), 0) <= kFewSlots) {
+        anneal_args.first_temperature = kHot;
+        anneal_args.num_cycles = kCyclesOfFewSlots;
+      }
       anneal_args.go_on = [&](std::int64_t num_moves) {
         if (args_.progress) {
           const std::lock_guard lock(mutex);
@@ -255,13 +265,15 @@ OptimizeResult optimize_placement(std::span<const Tokens> window, const Optimize
 std::vector<OptimizeResult> optimize_trade_off(std::span<const Tokens> window, const OptimizeArgs& args,
                                                std::span<const int> limits) {
   check(args.current != nullptr, "[optimize_trade_off] needs a current placement");
+  for (std::size_t i = 1; i < limits.size(); ++i) {
+    const bool ascending = limits[i] < 0 || (limits[i - 1] >= 0 && limits[i] >= limits[i - 1]);
+    check(ascending, "[optimize_trade_off] limits must ascend, with -1 (no limit) last");
+  }
   std::vector<OptimizeResult> curve;
   std::vector<Placement> earlier;
   OptimizeArgs limited = args;
-  for (std::size_t i = 0; i < limits.size(); ++i) {
-    const bool ascending = i == 0 || limits[i] < 0 || (limits[i - 1] >= 0 && limits[i] >= limits[i - 1]);
-    check(ascending, "[optimize_trade_off] limits must ascend, with -1 (no limit) last");
-    limited.max_moved = limits[i];
+  for (const int limit : limits) {
+    limited.max_moved = limit;
     curve.push_back(optimize_from(window, limited, earlier));
     earlier.assign(1, curve.back().placement);
   }

@@ -6,9 +6,8 @@
 #include <cstdint>
 
 #include "lplb/cuda_solve.h"
-#include "solve/simt.h"
+#include "solve/solve_arrays.h"
 #include "solve/solve_config.h"
-#include "solve/solve_image.h"
 
 namespace lplb::cuda {
 
@@ -17,6 +16,7 @@ struct SolveArgs {
   const unsigned* images = nullptr;       // [num_images][image_stride]
   int num_images = 1;                     // split i has image i % num_images
   int image_stride = 0;                   // words
+  int staged_words = 0;                   // of an image, taken in before its header is known; a multiple of 4
   const int* counts = nullptr;            // [num_sources, E]
   int num_sources = 1;                    //
   const int* base_load = nullptr;         // [G] or null
@@ -55,39 +55,40 @@ struct BlockState {
   LPLB_DEVICE BlockState(const SolveArgs& launch_args, unsigned* block_shared, int split_idx)
       : args(launch_args),
         split(split_idx),
-        source(launch_args.images +
-               static_cast<std::size_t>(split_idx % launch_args.num_images) * launch_args.image_stride),
+        source(launch_args.images + static_cast<std::size_t>(image_of(split_idx)) * launch_args.image_stride),
         sums(*reinterpret_cast<BlockSums*>(block_shared)),
         counts(reinterpret_cast<int*>(block_shared) + launch_args.layout.counts),
         shared(block_shared) {
     unsigned* const large = kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
     int* const words = reinterpret_cast<int*>(shared);
     arrays = {.image = kInShared ? shared + args.layout.image : source,
-              .class_total = reinterpret_cast<int*>(large) + args.layout.class_total,
-              .fixed_load = words + args.layout.fixed_load,
+              .tokens = counts,
+              .class_total = counts + args.num_logical + 1,
+              .fixed_load = reinterpret_cast<const FixedLoad*>(words + args.layout.fixed_load),
               .load = words + args.layout.load,
               .in_bottleneck = words + args.layout.in_bottleneck,
               .amounts = reinterpret_cast<int*>(large) + args.layout.amounts,
-              .scratch = words + args.layout.scratch + Simt::warp() * args.layout.scratch_stride};
+              .scratch = words + args.layout.scratch + warp * args.layout.scratch_stride};
+    outcomes = reinterpret_cast<SolveOutcome*>(words + args.layout.outcomes);
   }
+
+  /// Read where it is needed: kept in registers it would crowd a component out of them.
+  LPLB_DEVICE const SolveHeader& header() const { return *section<SolveHeader>(arrays.image, 0); }
 
   template <class T>
   LPLB_DEVICE const T* part(int offset) const {
     return section<T>(arrays.image, offset);
   }
 
-  LPLB_DEVICE int base_load(int rank) const {
-    return args.base_load != nullptr && part<int>(header.live)[rank] != 0
-               ? args.base_load[static_cast<std::size_t>(split) * args.num_ranks + rank]
-               : 0;
-  }
-
   /// Tokens of a slot whose expert lives on one rank; 0 for any other.
   LPLB_DEVICE int fixed_tokens(unsigned slot_word) const {
-    const int tokens = counts[slot_word & 0xffff];
-    const unsigned stack = slot_word >> 16;
-    return stack == 0 || stack == kSharedStack ? tokens : share_of(tokens, part<unsigned>(header.stacks)[stack - 1]);
+    int tokens = counts[slot_word & 0xffff];
+    if (is_stacked(slot_word)) [[unlikely]] {
+      tokens = share_of(tokens, part<unsigned>(header().stacks)[(slot_word >> 16) - 1]);
+    }
+    return tokens;
   }
+  LPLB_DEVICE static bool is_stacked(unsigned slot_word) { return (slot_word >> 16) - 1 < kSharedStack - 1; }
 
   /// Copies on one rank share evenly, the remainder to the lowest slots.
   LPLB_DEVICE static int share_of(int tokens, unsigned stack) {
@@ -96,8 +97,18 @@ struct BlockState {
     return count == 1 ? tokens : tokens / count + (number < tokens % count ? 1 : 0);
   }
 
-  /// The first warp without a component; 0 when all have one, and share the other work.
-  LPLB_DEVICE int first_free() const { return header.num_tasks < Simt::num_warps() ? header.num_tasks : 0; }
+  /// The component that this warp solves first: the last warp has the largest.
+  LPLB_DEVICE int first_task() const { return Simt::num_warps() - 1 - warp; }
+
+  /// Threads without a component, which do what else there is: the first ones; or all, when every warp has one.
+  LPLB_DEVICE int num_free() const {
+    return (Simt::num_warps() > num_tasks ? Simt::num_warps() - num_tasks : Simt::num_warps()) * kWarpSize;
+  }
+  LPLB_DEVICE bool is_free() const { return thread < num_free(); }
+
+  /// Where the ranks and slots of this split begin in what a launch writes.
+  LPLB_DEVICE std::size_t first_rank() const { return static_cast<std::size_t>(split) * args.num_ranks; }
+  LPLB_DEVICE std::size_t first_slot() const { return static_cast<std::size_t>(split) * args.num_physical; }
 
   const SolveArgs& args;
   const int split;
@@ -105,10 +116,20 @@ struct BlockState {
   const int warp = Simt::warp();
   const unsigned* const source;  // the image in device memory
   BlockSums& sums;
-  int* const counts;  // [E + 1] summed over sources, and 0
+  int* const counts;  // [E + 1] summed over sources, and 0; the totals of the classes follow
   unsigned* const shared;
   SolveArrays arrays;
-  SolveHeader header{};
+  SolveOutcome* outcomes;  // [num_tasks]
+  int num_tasks = 0;
+
+ private:
+  /// A remainder takes a hundred cycles, which a launch of one split had better not wait.
+  LPLB_DEVICE int image_of(int split_idx) const {
+    if (split_idx >= args.num_images) [[unlikely]] {
+      return split_idx % args.num_images;
+    }
+    return split_idx;
+  }
 };
 
 }  // namespace lplb::cuda

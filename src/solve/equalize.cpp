@@ -10,8 +10,6 @@
 namespace lplb {
 namespace {
 
-constexpr int kMaxSweeps = 12;
-
 /// Moves half of the difference, or three quarters of it (in whole tokens, each quotient towards zero), from the fuller
 /// to the emptier of two ranks, as far as the class has tokens there.
 template <bool kOverRelax>
@@ -92,9 +90,9 @@ Tokens largest_excess(const SplitGraph::Impl& graph, const Component& component,
 
 }  // namespace
 
-void equalize(const SplitGraph::Impl& graph, const Component& component, SolveState& state) {
+void equalize(const SplitGraph::Impl& graph, const Component& component, int max_sweeps, SolveState& state) {
   Tokens excess = largest_excess(graph, component, state);
-  for (int i = 0; i < kMaxSweeps && excess > 0; ++i) {
+  for (int i = 0; i < max_sweeps && excess > 0; ++i) {
     if (component.has_cycle) {
       sweep<true>(graph, component, state);
     } else {

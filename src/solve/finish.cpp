@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <limits>
 #include <span>
-#include <vector>
 
 #include "solve/state.h"
+#include "solve/sweeps.h"
 
 namespace lplb {
 namespace {
@@ -21,8 +21,8 @@ class Finisher {
   Finisher(const SplitGraph::Impl& graph, const Component& component, SolveState& state)
       : graph_(graph),
         state_(state),
-        ranks_(std::span(graph.component_ranks).subspan(component.first_rank, component.num_ranks)),
-        active_(state.active) {}
+        component_(component),
+        ranks_(std::span(graph.component_ranks).subspan(component.first_rank, component.num_ranks)) {}
 
   void run() {
     while (count_above() > 0) {
@@ -32,6 +32,7 @@ class Finisher {
       } else {
         raise_target();
         ++state_.num_raises;
+        equalize(graph_, component_, kSweepsAfterRaise, state_);
       }
     }
   }
@@ -56,6 +57,7 @@ class Finisher {
       state_.distance[rank] = kUnreached;
       if (state_.load[rank] < state_.target) {
         state_.distance[rank] = 0;
+        state_.room[rank] = state_.target - state_.load[rank];
         state_.queue[tail_++] = rank;
       } else if (state_.load[rank] > state_.target) {
         ++num_missing;
@@ -97,48 +99,31 @@ class Finisher {
     return num_found;
   }
 
-  /// Pushes excess from distance to distance, farthest first. Within a distance: color by color, ranks ascending.
+  /// Pushes excess from distance to distance, farthest first.
   void push_wave() {
     int end = tail_;
     while (state_.distance[state_.queue[end - 1]] > 0) {
       const std::int32_t distance = state_.distance[state_.queue[end - 1]];
-      int begin = end;
-      while (begin > 0 && state_.distance[state_.queue[begin - 1]] == distance) {
-        --begin;
-      }
-      push_level(begin, end);
-      end = begin;
-    }
-  }
-
-  void push_level(int begin, int end) {
-    active_.clear();
-    for (int i = begin; i < end; ++i) {
-      if (state_.load[state_.queue[i]] > state_.target) {
-        active_.push_back(state_.queue[i]);
+      for (; state_.distance[state_.queue[end - 1]] == distance; --end) {
+        push_from(state_.queue[end - 1]);
       }
     }
-    std::ranges::sort(active_);
-    for (std::int32_t color = 0; color < graph_.num_colors && !active_.empty(); ++color) {
-      std::erase_if(active_, [&](std::int32_t rank) { return !push_by_color(rank, color); });
+  }
+
+  /// Ranks of one distance are independent of each other: what a sink takes from each is bounded by the room that it
+  /// had when the wave began, and a sink that takes from several may end above the target.
+  void push_from(std::int32_t rank) {
+    for (const Incidence& incidence : incidences_of(rank)) {
+      if (state_.load[rank] <= state_.target) {
+        return;
+      }
+      if (state_.amount[incidence.arc] > 0) {
+        push_over(rank, incidence);
+      }
     }
   }
 
-  /// Pushes from `rank` over its class of that color, if it has one. Returns whether excess and later colors are left.
-  bool push_by_color(std::int32_t rank, std::int32_t color) {
-    const auto incidences = incidences_of(rank);
-    const auto it = std::ranges::lower_bound(incidences, color, {}, &Incidence::color);
-    if (it == incidences.end()) {
-      return false;
-    }
-    if (it->color == color) {
-      push_over(rank, *it);
-    }
-    return state_.load[rank] > state_.target;
-  }
-
-  /// Members of the class that are one arc nearer to a sink take what `rank` has too much; a sink takes what it has
-  /// room for.
+  /// Members of the class that are one arc nearer to a sink take what `rank` has too much.
   void push_over(std::int32_t rank, const Incidence& incidence) {
     const ExpertClass& c = graph_.classes[incidence.class_idx];
     for (std::int32_t arc = c.first_arc; arc < c.first_arc + c.num_members; ++arc) {
@@ -148,7 +133,7 @@ class Finisher {
       }
       Tokens move = std::min(state_.load[rank] - state_.target, state_.amount[incidence.arc]);
       if (state_.distance[other] == 0) {
-        move = std::min(move, state_.target - state_.load[other]);
+        move = std::min(move, state_.room[other]);
       }
       state_.amount[incidence.arc] -= move;
       state_.amount[arc] += move;
@@ -194,9 +179,9 @@ class Finisher {
 
   const SplitGraph::Impl& graph_;
   SolveState& state_;
+  const Component& component_;
   std::span<const std::int32_t> ranks_;
-  std::vector<std::int32_t>& active_;  // ranks above the target on one distance
-  int tail_ = 0;                       // end of state_.queue
+  int tail_ = 0;  // end of state_.queue
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 // The operations of solve/simt.h on a GPU. Sums, maxima and unions over a warp are one instruction each since sm_80.
 
+#include <cuda_pipeline_primitives.h>
 #include <cuda_runtime.h>
 
 #include "solve/simt.h"
@@ -26,21 +27,15 @@ struct HardwareSimt {
   __device__ static int reduce_max(int value) { return __reduce_max_sync(kAllLanes, value); }
   __device__ static unsigned reduce_or(unsigned value) { return __reduce_or_sync(kAllLanes, value); }
 
-  /// Branches on what lane 0 broadcasts are known to leave the warp together, which spares a check at every shuffle.
-  template <class T>
-  __device__ static T uniform(const T& value) {
-    T result;
-    auto* const words = reinterpret_cast<unsigned*>(&result);
-#pragma unroll
-    for (unsigned i = 0; i < sizeof(T) / sizeof(unsigned); ++i) {
-      words[i] = __shfl_sync(kAllLanes, reinterpret_cast<const unsigned*>(&value)[i], 0);
-    }
-    return result;
-  }
-
   __device__ static int add(int* sum, int value) { return atomicAdd(sum, value); }
   __device__ static unsigned add(unsigned* sum, unsigned value) { return atomicAdd(sum, value); }
   __device__ static void raise(int* most, int value) { atomicMax(most, value); }
+  __device__ static void copy_quad(unsigned* to, const unsigned* from) { __pipeline_memcpy_async(to, from, 16); }
+  __device__ static void wait_for_copies() {
+    __pipeline_commit();
+    __pipeline_wait_prior(0);
+  }
+
   __device__ static int lowest_bit(unsigned bits) { return __ffs(static_cast<int>(bits)) - 1; }
   __device__ static int count_bits(unsigned bits) { return __popc(bits); }
 };

@@ -4,10 +4,8 @@
 // both solvers ask of all ranks together.
 
 #include <algorithm>
-#include <cstdint>
 
 #include "solve/simt.h"
-#include "solve/solve_image.h"
 
 namespace lplb::cuda {
 
@@ -79,16 +77,50 @@ struct RankSet {
     return rank;
   }
 
-  /// ceil(sum of the values of these ranks / their number).
-  LPLB_DEVICE int ceil_mean(const int (&values)[kWords]) const {
-    int total = 0;
+  LPLB_DEVICE unsigned size() const {
     int size = 0;
     LPLB_UNROLL
     for (int i = 0; i < kWords; ++i) {
-      total += has_own(i, Simt::lane()) ? values[i] : 0;
       size += Simt::count_bits(word[i]);
     }
-    return ceil_div(Simt::reduce_add(total), size);
+    return static_cast<unsigned>(size);
+  }
+  /// Ranks below rank i of this lane.
+  LPLB_DEVICE int size_below(int i, int lane) const {
+    int size = Simt::count_bits(word[i] & ((1U << lane) - 1));
+    LPLB_UNROLL
+    for (int lower = 0; lower < i; ++lower) {
+      size += Simt::count_bits(word[lower]);
+    }
+    return size;
+  }
+
+  /// Ranks 0..n-1.
+  LPLB_DEVICE static RankSet first(int n) {
+    RankSet result;
+    LPLB_UNROLL
+    for (int i = 0; i < kWords; ++i) {
+      const int left = n - i * kWarpSize;
+      result.word[i] = left >= kWarpSize ? ~0U : left > 0 ? (1U << left) - 1 : 0;
+    }
+    return result;
+  }
+
+  LPLB_DEVICE static unsigned total(const int (&values)[kWords]) {
+    unsigned sum = 0;
+    LPLB_UNROLL
+    for (int i = 0; i < kWords; ++i) {
+      sum += static_cast<unsigned>(values[i]);
+    }
+    return Simt::reduce_add(sum);
+  }
+  LPLB_DEVICE unsigned total_of(const int (&values)[kWords]) const {
+    int own[kWords];
+    LPLB_UNROLL
+    for (int i = 0; i < kWords; ++i) {
+      own[i] = has_own(i, Simt::lane()) ? values[i] : 0;
+    }
+    return total(own);
   }
 
   LPLB_DEVICE static int largest(const int (&values)[kWords]) {
@@ -119,36 +151,6 @@ struct RankSet {
       closed = closed.joined(seen);
     }
     return closed;
-  }
-
-  LPLB_DEVICE static int ceil_mean_of_all(unsigned total, const SolveTask& task) {
-    const auto high = static_cast<unsigned>(static_cast<std::uint64_t>(total) * task.multiplier >> 32);
-    const unsigned mean = high >> task.shift;
-    return static_cast<int>(mean + (mean * task.num_ranks != total ? 1 : 0));
-  }
-
-  /// The first bound and what proves it: all ranks their mean, or the fullest one the load that it cannot lose.
-  LPLB_DEVICE static RankSet start_bound(const int (&load)[kWords], const int (&fixed)[kWords], const SolveTask& task,
-                                         int& target) {
-    RankSet all;
-    RankSet fullest;
-    const int most = largest(fixed);
-    int total = 0;
-    LPLB_UNROLL
-    for (int i = 0; i < kWords; ++i) {
-      total += load[i];
-      const bool is_rank = Simt::lane() + i * kWarpSize < task.num_ranks;
-      all.word[i] = Simt::ballot(is_rank);
-      fullest.word[i] = Simt::ballot(is_rank && fixed[i] == most);
-    }
-    target = ceil_mean_of_all(Simt::reduce_add(total), task);
-    if (most <= target) {
-      return all;
-    }
-    target = most;
-    RankSet one;
-    one.add_if(true, fullest.lowest());
-    return one;
   }
 };
 

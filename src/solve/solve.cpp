@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "solve/state.h"
+#include "solve/sweeps.h"
 
 namespace lplb {
 namespace {
@@ -46,7 +47,7 @@ void resize(const SplitGraph::Impl& graph, SolveState& state, Plan& plan) {
   state.scratch.resize(graph.num_ranks);
   state.distance.resize(graph.num_ranks);
   state.queue.resize(graph.num_ranks);
-  state.active.reserve(graph.num_ranks);
+  state.room.resize(graph.num_ranks);
   state.in_bottleneck.resize(graph.num_ranks);
   if (state.class_stamp.size() != graph.classes.size() || state.stamp > std::numeric_limits<std::uint32_t>::max() / 2) {
     state.class_stamp.assign(graph.classes.size(), 0);
@@ -193,7 +194,7 @@ void solve(const SplitGraph& graph, std::span<const Tokens> counts, std::span<co
   for (std::size_t i = 0; i < g.components.size(); ++i) {
     start_bound(g, g.components[i], state);
     if (g.components[i].num_classes > 0) {
-      equalize(g, g.components[i], state);
+      equalize(g, g.components[i], kMaxSweeps, state);
       finish(g, g.components[i], state);
     }
     plan.component_bound[i] = state.target;

@@ -21,12 +21,10 @@
 namespace lplb::cuda {
 namespace {
 
-constexpr int kMaxThreads = 512;
-
 /// A block owns a split, a warp a component, a lane a rank of it (up to four in large components). Shared memory:
 /// SolveLayout. It is bound by latency: a chain of dependent shuffles, votes and shared loads, counted in docs/cuda.md.
-template <bool kInShared>
-__global__ void __launch_bounds__(kMaxThreads, 1) solve_kernel(const __grid_constant__ SolveArgs args) {
+template <bool kInShared, int kMaxThreads, int kMinBlocks>
+__global__ void __launch_bounds__(kMaxThreads, kMinBlocks) solve_kernel(const __grid_constant__ SolveArgs args) {
   extern __shared__ uint4 shared[];
   solve_block<HardwareSimt, kInShared>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
     let_next_start();
@@ -34,12 +32,18 @@ __global__ void __launch_bounds__(kMaxThreads, 1) solve_kernel(const __grid_cons
   });
 }
 
+/// Few splits get all registers that they can use; many share a multiprocessor.
+constexpr auto kSolveFew = solve_kernel<true, kThreadsOfFew, 1>;
+constexpr auto kSolveMany = solve_kernel<true, kMaxThreadsOfMany, 4>;
+constexpr auto kSolveInDeviceMemory = solve_kernel<false, kThreadsOfFew, 1>;
+
 }  // namespace
 
 struct SolveGraph::Impl {
   SolveShape shape;
   int num_graphs = 0;
-  int stride = 0;  // words from image to image
+  int stride = 0;        // words from image to image
+  int staged_words = 0;  // of the longest image so far
   DeviceBuffer<std::uint32_t> images;
   GraphCopy copy;
 };
@@ -49,6 +53,11 @@ namespace {
 /// Placements of one shape differ in how many classes and colors they need; what is reserved holds all that EPLB and
 /// the topologies make, and more.
 int with_room(int words, int num_physical) { return (words + words / 2 + 2 * num_physical + 3) / 4 * 4; }
+
+/// Every warp reads a task before it knows whether there is one.
+int with_room_for_tasks(int words, int num_physical) {
+  return with_room(words, num_physical) + kThreadsOfFew / kWarpSize * kTaskWords;
+}
 
 SolveHeader header_of(const std::vector<std::uint32_t>& image) {
   SolveHeader header;
@@ -84,10 +93,9 @@ int device_shared_bytes() {
 }
 
 void allow_shared_memory(int bytes) {
-  check_cuda(cudaFuncSetAttribute(solve_kernel<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-             "SolveGraph");
-  check_cuda(cudaFuncSetAttribute(solve_kernel<false>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-             "SolveGraph");
+  for (const auto kernel : {kSolveFew, kSolveMany, kSolveInDeviceMemory}) {
+    check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "SolveGraph");
+  }
 }
 
 SolveConfig config_of(const SolveGraph& graph, int num_splits) {
@@ -106,7 +114,8 @@ SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::m
     check_same_shape(shape, *graph);
     images.push_back(make_solve_image(*graph));
     const SolveHeader header = header_of(images.back());
-    shape.image_words = std::max(shape.image_words, with_room(header.num_words, shape.num_physical));
+    impl_->staged_words = std::max(impl_->staged_words, header.num_words);
+    shape.image_words = std::max(shape.image_words, with_room_for_tasks(header.num_words, shape.num_physical));
     shape.amount_words = std::max(shape.amount_words, with_room(header.num_amounts, shape.num_physical));
   }
   shape.class_words = shape.num_physical / 2 + 1;  // a class has an expert of two copies at least; and one is empty
@@ -133,6 +142,7 @@ void SolveGraph::replace(const SplitGraph& graph, Stream stream, int index) {
   check_same_shape(impl_->shape, graph);
   const std::vector<std::uint32_t> image = make_solve_image(graph);
   check_room(impl_->shape, image);
+  impl_->staged_words = std::max(impl_->staged_words, header_of(image).num_words);
   impl_->copy.send(image, impl_->images.data() + static_cast<std::size_t>(index) * impl_->stride, stream);
 }
 
@@ -156,6 +166,7 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
   const SolveArgs args{.images = impl.images.data(),
                        .num_images = impl.num_graphs,
                        .image_stride = impl.stride,
+                       .staged_words = impl.staged_words,
                        .counts = input.counts,
                        .num_sources = input.num_sources,
                        .base_load = input.base_load,
@@ -170,7 +181,10 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .summary = output.summary,
                        .spill = static_cast<unsigned*>(workspace),
                        .layout = config.layout};
-  launch("cuda::solve", config.layout.in_shared ? solve_kernel<true> : solve_kernel<false>,
+  const auto kernel = !config.layout.in_shared                 ? kSolveInDeviceMemory
+                      : config.num_threads > kMaxThreadsOfMany ? kSolveFew
+                                                               : kSolveMany;
+  launch("cuda::solve", kernel,
          {.num_blocks = config.num_blocks,
           .num_threads = config.num_threads,
           .shared_bytes = config.shared_bytes,

@@ -11,22 +11,36 @@
 
 namespace lplb::cuda {
 
+/// A task from its words, a lane a word, so that all lanes are known to have the same.
 template <class Simt>
-LPLB_DEVICE SolveOutcome solve_task(const SolveTask& task, const SolveArrays& arrays) {
-  if (task.kind == TaskKind::kPairs1x4) {  // before the others, which a jump table serves
-    return PairSolver<Simt, 1, 4>(task, arrays).run();
+LPLB_DEVICE SolveTask task_of(unsigned word) {
+  SolveTask task;
+  LPLB_UNROLL
+  for (int i = 0; i < kTaskWords; ++i) {
+    reinterpret_cast<int*>(&task)[i] = Simt::shuffle(static_cast<int>(word), i);
   }
-  switch (task.kind) {
+  return task;
+}
+
+/// Each kind reads the task and writes the outcome for itself: what the kinds had in common would stay out of registers
+/// in all of them as soon as it does in the largest.
+template <class Simt>
+LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, SolveOutcome& outcome) {
+  const auto kind = static_cast<TaskKind>(Simt::shuffle(static_cast<int>(task_word), kTaskKindWord));
+  if (kind == TaskKind::kPairs1x4) {  // before the others, which a jump table serves
+    return PairSolver<Simt, 1, 4>(task_of<Simt>(task_word), arrays).run(outcome);
+  }
+  switch (kind) {
     case TaskKind::kPairs1x8:
-      return PairSolver<Simt, 1, 8>(task, arrays).run();
-    case TaskKind::kPairs2x8:
-      return PairSolver<Simt, 2, 8>(task, arrays).run();
+      return PairSolver<Simt, 1, kMaxPairColors>(task_of<Simt>(task_word), arrays).run(outcome);
+    case TaskKind::kPairs2x6:
+      return PairSolver<Simt, 2, kMaxPairColorsOf64>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kClasses1:
-      return ClassSolver<Simt, 1>(task, arrays).run();
+      return ClassSolver<Simt, 1>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kClasses2:
-      return ClassSolver<Simt, 2>(task, arrays).run();
+      return ClassSolver<Simt, 2>(task_of<Simt>(task_word), arrays).run(outcome);
     default:
-      return ClassSolver<Simt, 4>(task, arrays).run();
+      return ClassSolver<Simt, 4>(task_of<Simt>(task_word), arrays).run(outcome);
   }
 }
 
@@ -45,17 +59,10 @@ LPLB_DEVICE int next_task(int num_tasks, BlockSums& sums) {
 
 /// A warp a component, the next one to whoever is done.
 template <class Simt, bool kInShared>
-LPLB_DEVICE void solve_components(BlockState<Simt, kInShared>& block, BlockOutput<Simt, kInShared>& output) {
+LPLB_DEVICE void solve_components(BlockState<Simt, kInShared>& block, const BlockInput<Simt, kInShared>& input) {
   LPLB_ROLL
-  for (int i = block.warp; i < block.header.num_tasks; i = next_task<Simt>(block.header.num_tasks, block.sums)) {
-    const SolveTask task = Simt::uniform(block.template part<SolveTask>(block.header.tasks)[i]);
-    const SolveOutcome outcome = solve_task<Simt>(task, block.arrays);
-    if (Simt::lane() == 0) {
-      output.write_bound(task.component, outcome.target);
-      Simt::add(&block.sums.num_sweeps, outcome.num_sweeps);
-      Simt::add(&block.sums.num_waves, outcome.num_waves);
-      Simt::add(&block.sums.num_raises, outcome.num_raises);
-    }
+  for (int i = block.first_task(); i < block.num_tasks; i = next_task<Simt>(block.num_tasks, block.sums)) {
+    solve_task<Simt>(input.task_word(i), block.arrays, block.outcomes[i]);
   }
 }
 
@@ -69,16 +76,22 @@ LPLB_DEVICE void solve_block(const SolveArgs& args, unsigned* shared, int split,
   input.stage(wait);
   Simt::sync_block();
   input.stage_rest_of_image();
-  block.header = *section<SolveHeader>(block.arrays.image, 0);
   input.add_up();
   Simt::sync_block();
-  solve_components(block, output);
-  output.write_known();
-  const auto prepared = output.prepare();
+  solve_components(block, input);
+  typename BlockOutput<Simt, kInShared>::Prepared prepared{};
+  if (block.is_free()) {
+    output.write_known();
+    prepared = output.prepare();
+    output.add_digest(!output.has_late_work());
+  }
   Simt::sync_block();
-  output.hand_down(prepared);
-  output.write_ranks(prepared);
-  output.add_digest();
+  if (block.is_free()) {
+    output.hand_down(prepared);
+    output.write_ranks(prepared);
+    output.add_outcomes();
+    output.add_digest(output.has_late_work());
+  }
   Simt::sync_block();
   output.write_summary();
 }

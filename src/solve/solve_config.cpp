@@ -6,8 +6,7 @@
 #include <algorithm>
 #include <bit>
 
-#include "solve/simt.h"
-#include "solve/solve_image.h"
+#include "solve/solve_arrays.h"
 
 namespace lplb::cuda {
 namespace {
@@ -19,16 +18,18 @@ int round_up(int value, int multiple) { return (value + multiple - 1) / multiple
 
 int choose_threads(const SolveShape& shape) {
   if (shape.num_splits >= kManySplits) {
-    return shape.num_ranks <= 32 ? 64 : 128;
+    return shape.num_ranks <= 32 ? kMaxThreadsOfMany / 2 : kMaxThreadsOfMany;
   }
-  return 512;
+  return kThreadsOfFew;
 }
 
-/// As many lanes as leave neither lanes without a slot nor ranks without lanes; half of the threads add up ranks.
-int choose_log_lanes_per_rank(const SolveShape& shape, int num_threads) {
+int choose_rank_threads(int num_threads) { return num_threads == kThreadsOfFew ? 256 : num_threads / 2; }
+
+/// As many lanes as leave neither lanes without a slot nor ranks without lanes.
+int choose_log_lanes_per_rank(const SolveShape& shape, int num_rank_threads) {
   const int slots_per_rank = shape.num_physical / shape.num_ranks;
   int log = 0;
-  while (1 << log < std::min(kWarpSize, slots_per_rank) && (2 << log) * shape.num_ranks <= num_threads / 2) {
+  while (1 << log < std::min(kWarpSize, slots_per_rank) && (2 << log) * shape.num_ranks <= num_rank_threads) {
     ++log;
   }
   return log;
@@ -49,23 +50,25 @@ class Stacker {
 };
 
 SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
-  SolveLayout layout{.in_shared = in_shared, .log_lanes_per_rank = choose_log_lanes_per_rank(shape, num_threads)};
+  SolveLayout layout{.in_shared = in_shared, .num_rank_threads = choose_rank_threads(num_threads)};
+  layout.log_lanes_per_rank = choose_log_lanes_per_rank(shape, layout.num_rank_threads);
   Stacker shared(kSumsWords);
-  layout.counts = shared.take(shape.num_logical + 1);
-  layout.fixed_load = shared.take(shape.num_ranks + 1);
+  layout.counts = shared.take(shape.num_logical + 1 + shape.class_words);
+  layout.fixed_load = shared.take(4 * (shape.num_ranks + 1));
   layout.load = shared.take(shape.num_ranks);
   layout.in_bottleneck = shared.take(shape.num_ranks);
+  layout.outcomes = shared.take(4 * (shape.num_ranks / 2));  // each has two ranks at least
   // A warp has one, two or four ranks a lane.
   const int ranks = static_cast<int>(
       std::bit_ceil(static_cast<unsigned>(std::clamp(shape.num_ranks, kWarpSize, kMaxComponentRanks))));
   layout.scratch_stride = kScratchPerRank * ranks;
   layout.scratch = shared.take(layout.scratch_stride * num_threads / kWarpSize);
   Stacker spill(0);
-  Stacker& large = in_shared ? shared : spill;
-  layout.class_total = large.take(shape.class_words);
-  layout.amounts = large.take(shape.amount_words);
-  layout.image_words = in_shared ? shape.image_words : 0;
-  layout.image = shared.take(layout.image_words);
+  layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);
+  layout.image = shared.take(in_shared ? shape.image_words : 0);
+  layout.live = live_begin(shape.num_physical);
+  layout.keys = keys_begin(shape.num_physical, shape.num_ranks);
+  layout.tasks = tasks_begin(shape.num_physical, shape.num_ranks);
   layout.shared_words = shared.words();
   layout.spill_words = spill.words();
   return layout;

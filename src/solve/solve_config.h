@@ -7,6 +7,9 @@
 
 namespace lplb::cuda {
 
+inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits; less registers would not suffice
+inline constexpr int kMaxThreadsOfMany = 128;
+
 /// What decides the shape of a launch. Words are of 32 bits.
 struct SolveShape {
   int num_logical = 0;
@@ -19,28 +22,31 @@ struct SolveShape {
   int max_shared_bytes = 0;  // that the device gives one block
 };
 
-/// Word offsets. The image, the amounts and the class totals lie in shared memory, or, where they do not fit, the
-/// first stays where it is and the others lie in the caller's workspace.
+/// Word offsets. The image and the amounts lie in shared memory, or, where they do not fit, the first stays where it
+/// is and the others lie in the caller's workspace.
 struct SolveLayout {
   bool in_shared = true;
+  int num_rank_threads = 0;    // that add up the slots of ranks; the others add up classes
   int log_lanes_per_rank = 0;  // lanes that add up a rank's slots
-  int counts = 0;              // [E + 1]
-  int fixed_load = 0;          // [G + 1]
+  int counts = 0;              // [E + 1], and the totals of the classes
+  int fixed_load = 0;          // [G + 1] of four words
   int load = 0;
   int in_bottleneck = 0;
+  int outcomes = 0;  // a component with classes, four words
   int scratch = 0;
   int scratch_stride = 0;  // a warp
-  int class_total = 0;
   int amounts = 0;
   int image = 0;
-  int image_words = 0;
+  int live = 0;   // within an image,
+  int keys = 0;   //
+  int tasks = 0;  // the same for all of the shape
   int shared_words = 0;
   int spill_words = 0;  // a split
 };
 
 struct SolveConfig {
   int num_blocks = 1;  // a block a split
-  int num_threads = 256;
+  int num_threads = kThreadsOfFew;
   std::size_t shared_bytes = 0;
   SolveLayout layout;
 };

@@ -15,11 +15,14 @@ namespace {
 
 class ImageWriter {
  public:
-  explicit ImageWriter(const SplitGraph::Impl& graph) : graph_(graph), words_(sizeof(SolveHeader) / 4) {}
+  explicit ImageWriter(const SplitGraph::Impl& graph)
+      : graph_(graph), words_(tasks_begin(graph.num_physical, graph.num_ranks)) {}
 
   std::vector<std::uint32_t> write() {
     number_ranks();
     lay_out_tasks();
+    append(tasks_);  // and once more when they are complete
+    write_reciprocals();
     for (SolveTask& task : tasks_) {
       write_ranks(task);
       if (is_pairs(task)) {
@@ -30,10 +33,13 @@ class ImageWriter {
     }
     write_classes();
     write_slots();
-    header_.tasks = append(tasks_);
+    header_.lone = append(lone_);
     header_.num_tasks = static_cast<std::int32_t>(tasks_.size());
     header_.num_words = static_cast<std::int32_t>(words_.size());
-    std::memcpy(words_.data(), &header_, sizeof header_);
+    put(0, std::vector{header_});
+    put(live_begin(graph_.num_physical), std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
+    put(keys_begin(graph_.num_physical, graph_.num_ranks), graph_.digest_keys);
+    put(tasks_begin(graph_.num_physical, graph_.num_ranks), tasks_);
     return std::move(words_);
   }
 
@@ -44,10 +50,15 @@ class ImageWriter {
     static_assert(sizeof(T) % 4 == 0);
     const std::size_t begin = words_.size();
     words_.resize(begin + (values.size() * sizeof(T) / 4 + 3) / 4 * 4);
+    put(begin, values);
+    return static_cast<std::int32_t>(begin);
+  }
+
+  template <class T>
+  void put(std::size_t begin, const std::vector<T>& values) {
     if (!values.empty()) {
       std::memcpy(words_.data() + begin, values.data(), values.size() * sizeof(T));
     }
-    return static_cast<std::int32_t>(begin);
   }
 
   std::span<const std::int32_t> members_of(const ExpertClass& c) const {
@@ -67,10 +78,8 @@ class ImageWriter {
                                                                                               << 16);
       }
     }
-    header_.num_components = static_cast<std::int32_t>(graph_.components.size());
     header_.num_lone = static_cast<std::int32_t>(lone.size());
-    header_.lone = append(lone);
-    header_.live = append(std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
+    lone_ = std::move(lone);
   }
 
   void lay_out_tasks() {
@@ -87,10 +96,12 @@ class ImageWriter {
       task.component = static_cast<std::int32_t>(i);
       for (const ExpertClass& e : std::span(graph_.classes).subspan(c.first_class, c.num_classes)) {
         task.num_colors = std::max(task.num_colors, e.color + 1);
+        needs_totals_ = needs_totals_ || e.num_members > 2 || e.num_experts > 1;
         task.wide_colors |= e.num_members > 2 ? 1U << std::min(e.color, 31) : 0;
       }
       task.kind = kind_of(task);
-      set_divisor(task);
+      needs_totals_ = needs_totals_ || !is_pairs(task);
+      task.reciprocal = reciprocal_of(task.num_ranks);
       task.first_amount = header_.num_amounts;
       header_.num_amounts += task.num_colors * task.num_ranks;
       tasks_.push_back(task);
@@ -100,26 +111,31 @@ class ImageWriter {
   }
 
   static TaskKind kind_of(const SolveTask& task) {
-    if (task.num_ranks <= 64 && task.wide_colors == 0 && task.num_colors <= kMaxPairColors) {
-      return task.num_ranks > 32                    ? TaskKind::kPairs2x8
-             : task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8
-                                                    : TaskKind::kPairs1x4;
+    if (task.wide_colors == 0 && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
+      return task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8 : TaskKind::kPairs1x4;
+    }
+    if (task.wide_colors == 0 && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
+      return TaskKind::kPairs2x6;
     }
     return task.num_ranks <= 32   ? TaskKind::kClasses1
            : task.num_ranks <= 64 ? TaskKind::kClasses2
                                   : TaskKind::kClasses4;
   }
 
-  /// Division of less than 2^31 tokens by a multiplication: Granlund and Montgomery, PLDI 1994, figure 4.1 for 31 bits.
-  static void set_divisor(SolveTask& task) {
-    const int log = static_cast<int>(std::bit_width(static_cast<unsigned>(task.num_ranks) - 1));
-    task.multiplier = static_cast<std::uint32_t>(((std::uint64_t{1} << (31 + log)) + task.num_ranks - 1) /
-                                                 static_cast<std::uint64_t>(task.num_ranks));
-    task.shift = log - 1;
-  }
-
   /// Words that hold a rank of the component as a bit each.
   static int mask_words(const SolveTask& task) { return task.num_ranks <= 32 ? 1 : task.num_ranks <= 64 ? 2 : 4; }
+
+  /// One table for all tasks, the largest of which comes first.
+  void write_reciprocals() {
+    std::vector<std::uint32_t> reciprocals;
+    for (int n = 0; !tasks_.empty() && n <= tasks_[0].num_ranks; ++n) {
+      reciprocals.push_back(reciprocal_of(n));
+    }
+    const std::int32_t begin = append(reciprocals);
+    for (SolveTask& task : tasks_) {
+      task.reciprocals = begin;
+    }
+  }
 
   void write_ranks(SolveTask& task) {
     const Component& component = graph_.components[task.component];
@@ -134,16 +150,24 @@ class ImageWriter {
     const std::size_t num_lanes = 32 * static_cast<std::size_t>(mask_words(task));
     std::vector<PairWord> words(num_lanes * num_colors);
     for (std::size_t i = 0; i < words.size(); ++i) {
-      words[i] = static_cast<PairWord>(i / num_colors | graph_.classes.size() << 16);
+      words[i] = static_cast<PairWord>(i / num_colors | static_cast<std::size_t>(graph_.num_logical) << 16);
     }
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
+      const PairWord tokens = tokens_word(i);
       const auto low = static_cast<PairWord>(local_[members_of(graph_.classes[i])[0]]);
       const auto high = static_cast<PairWord>(local_[members_of(graph_.classes[i])[1]]);
       const std::size_t color = graph_.classes[i].color;
-      words[low * num_colors + color] = high | 1U << 8 | static_cast<PairWord>(i) << 16;
-      words[high * num_colors + color] = low | static_cast<PairWord>(i) << 16;
+      words[low * num_colors + color] = high | kPairIsLower | tokens;
+      words[high * num_colors + color] = low | tokens;
     }
     task.arcs = append(words);
+  }
+
+  PairWord tokens_word(int class_idx) const {
+    const ExpertClass& c = graph_.classes[class_idx];
+    return static_cast<PairWord>(c.num_experts == 1 ? graph_.class_experts[c.first_expert]
+                                                    : graph_.num_logical + 1 + class_idx)
+           << 16;
   }
 
   void write_arcs(SolveTask& task) {
@@ -152,11 +176,10 @@ class ImageWriter {
     const std::size_t num_arcs = static_cast<std::size_t>(task.num_colors) * task.num_ranks;
     std::vector<SolveArc> arcs(num_arcs);
     std::vector<std::uint32_t> masks(num_arcs * num_words);
-    std::vector<std::uint32_t> next_floor(task.num_colors);
+    std::vector<std::uint32_t> num_wide(task.num_colors);
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
       const ExpertClass& c = graph_.classes[i];
-      const std::uint32_t members = c.num_members == 2 ? pack_pair(c) : next_floor[c.color];
-      next_floor[c.color] += c.num_members == 3 || c.num_members == 4 ? 4 : 0;
+      const std::uint32_t members = c.num_members == 2 ? pack_pair(c) : num_wide[c.color]++;
       for (int j = 0; j < c.num_members; ++j) {
         const std::size_t arc = static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]];
         arcs[arc] = {.head = static_cast<std::uint32_t>(c.num_members | j << 8) | static_cast<std::uint32_t>(i) << 16,
@@ -170,7 +193,7 @@ class ImageWriter {
     task.masks = append(masks);
   }
 
-  static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x8; }
+  static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x6; }
 
   std::uint32_t pack_pair(const ExpertClass& c) const {
     return static_cast<std::uint32_t>(local_[members_of(c)[0]] | local_[members_of(c)[1]] << 8);
@@ -198,8 +221,7 @@ class ImageWriter {
                          .first_arc = arcs + c.first_arc,
                          .num_members = c.num_members});
     }
-    header_.num_classes = static_cast<std::int32_t>(classes.size());
-    classes.push_back({});
+    header_.num_totals = needs_totals_ ? static_cast<std::int32_t>(classes.size()) : 0;
     header_.classes = append(classes);
   }
 
@@ -227,7 +249,7 @@ class ImageWriter {
     for (std::size_t i = 0; i < graph_.classes.size(); ++i) {
       append_shared(i, slots, shared);
     }
-    header_.slots = append(slots);
+    put(kSlotsBegin, slots);
     header_.stacks = append(stacks);
     header_.shared = append(shared);
     header_.num_shared = static_cast<std::int32_t>(shared.size());
@@ -257,6 +279,8 @@ class ImageWriter {
   const SplitGraph::Impl& graph_;
   SolveHeader header_{};
   std::vector<std::uint32_t> words_;
+  bool needs_totals_ = false;             // some task reads totals of classes
+  std::vector<std::uint32_t> lone_;       // ranks that are components without classes
   std::vector<std::int32_t> local_;       // [G] number of a rank within its component
   std::vector<SolveTask> tasks_;          //
   std::vector<std::int32_t> class_task_;  // [num_classes]

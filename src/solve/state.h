@@ -19,7 +19,7 @@ struct SolveWorkspace::Impl {
   // Breadth-first search of `finish`.
   std::vector<std::int32_t> distance;      // [G] arcs to the nearest rank below the target; kUnreached
   std::vector<std::int32_t> queue;         // [G] ranks by distance
-  std::vector<std::int32_t> active;        // ranks with excess on one distance
+  std::vector<Tokens> room;                // [G] of ranks below the target: tokens to it when the search began
   std::vector<std::uint32_t> class_stamp;  // [num_classes] search that saw the class last
   std::uint32_t stamp = 0;
   // Outcome of a component.
@@ -32,9 +32,9 @@ struct SolveWorkspace::Impl {
 
 using SolveState = SolveWorkspace::Impl;
 
-/// Levels the loads of each class's ranks in turn, color by color, for as many sweeps as help. Stops early when no rank
-/// of the component is above state.target.
-void equalize(const SplitGraph::Impl& graph, const Component& component, SolveState& state);
+/// Levels the loads of each class's ranks in turn, color by color, for as many sweeps as help, up to max_sweeps. Stops
+/// early when no rank of the component is above state.target.
+void equalize(const SplitGraph::Impl& graph, const Component& component, int max_sweeps, SolveState& state);
 
 /// Moves tokens along shortest residual paths from ranks above the target to ranks below it, and raises the target to
 /// what a closed set of ranks proves. On return no rank of the component is above state.target, and in_bottleneck

@@ -7,19 +7,29 @@
 //   sync()                    all threads have come here and see each other's writes
 //   combine(Extremes)         maxima and sums over all threads, the same for each, in a fixed order; a sync() too
 //   sum(double), max(double)  likewise
-//   kTile                     elements of the matrix that a thread holds in registers; 0 = they stay in memory
+//   kChunk                    entries of a row of the matrix that a thread holds in registers; 0 = they stay in memory
+//   chunk_bits()              of the number of threads that share a row then
+//   kPlain                    there are no extra rows, and the tolerance is none that rounding is felt at
 //
-// and static functions inverse(double), 1 / x, and exponent(int), of the highest bit.
+// and static functions inverse(T), 1 / x, and exponent(int), of the highest bit.
+//
+// A Team is the threads of a launch: all() of them, the lead() that solves, and helpers() for what can be done beside
+// it; is_lead() and is_helper() say what the calling thread is. One block may be all three.
 
+#include <bit>
 #include <cstdint>
 
 #if defined(__CUDACC__)
 #define LPLB_WEIGHTED __device__ __forceinline__
 #define LPLB_WEIGHTED_UNROLL _Pragma("unroll")
+#define LPLB_WEIGHTED_UNROLL_2 _Pragma("unroll 2")
+#define LPLB_WEIGHTED_UNROLL_4 _Pragma("unroll 4")
 #define LPLB_WEIGHTED_ROLL _Pragma("unroll 1")
 #else
 #define LPLB_WEIGHTED inline
 #define LPLB_WEIGHTED_UNROLL
+#define LPLB_WEIGHTED_UNROLL_2
+#define LPLB_WEIGHTED_UNROLL_4
 #define LPLB_WEIGHTED_ROLL
 #endif
 
@@ -45,15 +55,24 @@ LPLB_WEIGHTED T smaller(T a, T b) {
 }
 LPLB_WEIGHTED double magnitude(double x) { return x < 0 ? -x : x; }
 
-/// A block of one thread.
+/// 2^n for n in -1022..1023.
+LPLB_WEIGHTED double power_of_two(int n) {
+  constexpr int kBias = 1023;
+  constexpr int kMantissaBits = 52;
+  return std::bit_cast<double>(static_cast<std::uint64_t>(kBias + n) << kMantissaBits);
+}
+
+/// A block of one thread, and the team of it.
 struct SerialBlock {
-  static constexpr int kTile = 0;
+  static constexpr int kChunk = 0;
+  static constexpr bool kPlain = false;
   using Real = double;
 
   static int thread() { return 0; }
   static int num_threads() { return 1; }
+  static int chunk_bits() { return 0; }
   static void sync() {}
-  static Extremes<Real> combine(const Extremes<Real>& values) { return values; }
+  static Extremes<double> combine(const Extremes<double>& values) { return values; }
   static double sum(double value) { return value; }
   static double max(double value) { return value; }
   static double inverse(double x) { return 1 / x; }
@@ -64,6 +83,22 @@ struct SerialBlock {
     }
     return result;
   }
+};
+
+/// A team without helpers: the block does one after the other.
+template <class Block>
+class LoneTeam {
+ public:
+  explicit LoneTeam(Block& block) : block_(block) {}
+
+  Block& all() { return block_; }
+  Block& lead() { return block_; }
+  Block& helpers() { return block_; }
+  static bool is_lead() { return true; }
+  static bool is_helper() { return true; }
+
+ private:
+  Block& block_;
 };
 
 }  // namespace lplb::weighted

@@ -1,6 +1,7 @@
 #pragma once
 
-// The Block of block.h on a GPU. A block of one warp needs no barrier of the block, and combines by shuffles alone.
+// The Block and the Team of block.h on a GPU. The lead is the first threads of a block; where it is one warp, it needs
+// no barrier, and combines by shuffles alone.
 
 #include <cuda_runtime.h>
 
@@ -9,106 +10,131 @@
 
 namespace lplb::weighted {
 
-template <int kTile_, bool kOneWarp>
-class DeviceBlock {
- public:
-  static constexpr int kTile = kTile_;
-  using Real = float;
-
-  __device__ explicit DeviceBlock(double* scratch) : scratch_(scratch) {}
-
-  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
-  __device__ static int num_threads() { return kOneWarp ? 32 : static_cast<int>(blockDim.x); }
-  __device__ static void sync() {
-    if constexpr (kOneWarp) {
-      __syncwarp();
-    } else {
-      __syncthreads();
-    }
-  }
-
-  __device__ Extremes<float> combine(Extremes<float> values) {
-    values = combine_warp(values);
-    if constexpr (kOneWarp) {
-      __syncwarp();
-      return values;
-    } else {
-      auto* const all = reinterpret_cast<Extremes<float>*>(next_scratch());
-      if (thread() % 32 == 0) {
-        all[thread() / 32] = values;
-      }
-      __syncthreads();
-      values = all[0];
-      for (int warp = 1; warp < num_threads() / 32; ++warp) {
-        values = {larger(values.max0, all[warp].max0), larger(values.max1, all[warp].max1),
-                  values.sum0 + all[warp].sum0, values.sum1 + all[warp].sum1};
-      }
-      return values;
-    }
-  }
-
-  __device__ double sum(double value) {
-    return reduce(value, [](double a, double b) { return a + b; });
-  }
-  __device__ double max(double value) {
-    return reduce(value, [](double a, double b) { return larger(a, b); });
-  }
-
-  /// The hardware's approximation and two Newton steps: right to about one unit in the last place.
+struct DeviceArithmetic {
+  /// The hardware's approximation, which is right to 20 bits, and one step that triples them: right to about one unit
+  /// in the last place.
   __device__ static double inverse(double x) {
     double y = 0;
     asm("rcp.approx.ftz.f64 %0, %1;" : "=d"(y) : "d"(x));
-    y = fma(y, fma(-x, y, 1.0), y);
-    return fma(y, fma(-x, y, 1.0), y);
+    const double error = fma(-x, y, 1.0);
+    return fma(y, fma(error, error, error), y);
+  }
+  __device__ static float inverse(float x) {
+    float y = 0;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
   }
   __device__ static int exponent(std::uint32_t bits) { return 31 - __clz(static_cast<int>(bits)); }
+};
 
- private:
-  static constexpr unsigned kAllLanes = ~0U;
+/// Threads 0..num_threads - 1 of a thread block. `kBarrier`: the hardware barrier that is theirs.
+template <int kChunk_, bool kOneWarp, bool kPlain_, int kBarrier>
+class DeviceBlock : public DeviceArithmetic {
+ public:
+  static constexpr int kChunk = kChunk_;
+  static constexpr bool kPlain = kPlain_;
+  using Real = float;
 
-  /// Floats that are not negative are ordered as their bits.
-  __device__ static float largest(float value) {
-    return __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(value)));
+  __device__ DeviceBlock(double* scratch, int num_threads, int chunk_bits)
+      : scratch_(scratch), num_threads_(num_threads), chunk_bits_(chunk_bits) {}
+
+  __device__ static int thread() { return static_cast<int>(threadIdx.x); }
+  __device__ int num_threads() const { return kOneWarp ? 32 : num_threads_; }
+  __device__ int chunk_bits() const { return kOneWarp || kChunk == 8 ? 0 : chunk_bits_; }
+  __device__ void sync() const {
+    if constexpr (kOneWarp) {
+      __syncwarp();
+    } else {
+      asm volatile("bar.sync %0, %1;" ::"n"(kBarrier), "r"(num_threads_) : "memory");
+    }
   }
 
-  __device__ static Extremes<float> combine_warp(Extremes<float> values) {
-    values.max0 = largest(values.max0);
-    values.max1 = largest(values.max1);
+  /// Floats that are not negative are ordered as their bits.
+  __device__ Extremes<float> combine(Extremes<float> values) {
+    values.max0 = __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(values.max0)));
+    values.max1 = __uint_as_float(__reduce_max_sync(kAllLanes, __float_as_uint(values.max1)));
     for (int step = 16; step > 0; step /= 2) {
       values.sum0 += __shfl_xor_sync(kAllLanes, values.sum0, step);
       values.sum1 += __shfl_xor_sync(kAllLanes, values.sum1, step);
     }
-    return values;
+    return over_warps(values, [](const Extremes<float>& a, const Extremes<float>& b) {
+      return Extremes<float>{larger(a.max0, b.max0), larger(a.max1, b.max1), a.sum0 + b.sum0, a.sum1 + b.sum1};
+    });
+  }
+  __device__ double sum(double value) {
+    for (int step = 16; step > 0; step /= 2) {
+      value += __shfl_xor_sync(kAllLanes, value, step);
+    }
+    return over_warps(value, [](double a, double b) { return a + b; });
+  }
+  __device__ double max(double value) {
+    for (int step = 16; step > 0; step /= 2) {
+      value = larger(value, __shfl_xor_sync(kAllLanes, value, step));
+    }
+    return over_warps(value, [](double a, double b) { return larger(a, b); });
   }
 
-  template <class Op>
-  __device__ double reduce(double value, Op op) {
-    for (int step = 16; step > 0; step /= 2) {
-      value = op(value, __shfl_xor_sync(kAllLanes, value, step));
-    }
-    if constexpr (!kOneWarp) {
-      double* const all = next_scratch();
+ private:
+  static constexpr unsigned kAllLanes = ~0U;
+
+  /// From what each warp has.
+  template <class T, class Op>
+  __device__ T over_warps(T value, Op op) {
+    if constexpr (kOneWarp) {
+      __syncwarp();
+    } else {
+      parity_ = 1 - parity_;
+      auto* const all = reinterpret_cast<T*>(scratch_ + parity_ * (kCombineDoubles / 2));
       if (thread() % 32 == 0) {
         all[thread() / 32] = value;
       }
-      __syncthreads();
+      sync();
       value = all[0];
+#pragma unroll 1
       for (int warp = 1; warp < num_threads() / 32; ++warp) {
         value = op(value, all[warp]);
       }
-    } else {
-      __syncwarp();
     }
     return value;
   }
 
-  __device__ double* next_scratch() {
-    parity_ = 1 - parity_;
-    return scratch_ + parity_ * (kCombineDoubles / 2);
-  }
-
   double* scratch_;
+  int num_threads_;
+  int chunk_bits_;
   int parity_ = 0;
+};
+
+/// The threads behind the lead, or the lead where there are none; they never meet.
+class Helpers : public DeviceArithmetic {
+ public:
+  __device__ explicit Helpers(int num_lead) : first_(num_lead < static_cast<int>(blockDim.x) ? num_lead : 0) {}
+
+  __device__ int thread() const { return static_cast<int>(threadIdx.x) - first_; }
+  __device__ int num_threads() const { return static_cast<int>(blockDim.x) - first_; }
+
+ private:
+  int first_;
+};
+
+template <int kChunk, bool kOneWarp, bool kPlain>
+class DeviceTeam {
+ public:
+  using All = DeviceBlock<0, false, kPlain, 0>;
+  using Lead = DeviceBlock<kChunk, kOneWarp, kPlain, 1>;
+
+  __device__ DeviceTeam(double* scratch, int num_lead, int chunk_bits)
+      : all_(scratch, static_cast<int>(blockDim.x), 0), lead_(scratch, num_lead, chunk_bits), helpers_(num_lead) {}
+
+  __device__ All& all() { return all_; }
+  __device__ Lead& lead() { return lead_; }
+  __device__ const Helpers& helpers() const { return helpers_; }
+  __device__ bool is_lead() const { return Lead::thread() < lead_.num_threads(); }
+  __device__ bool is_helper() const { return helpers_.thread() >= 0; }
+
+ private:
+  All all_;
+  Lead lead_;
+  Helpers helpers_;
 };
 
 }  // namespace lplb::weighted

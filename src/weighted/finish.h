@@ -6,16 +6,9 @@
 
 #include "weighted/problem.h"
 #include "weighted/row_proof.h"
+#include "weighted/shares.h"
 
 namespace lplb::weighted {
-
-/// Where the result goes; null pointers are left out.
-struct Output {
-  double* share;      // [P]
-  double* rank_time;  // [G]
-  Tokens* quota;      // [P]
-  WeightedSummary* summary;
-};
 
 template <class Block>
 class Finish {
@@ -24,18 +17,16 @@ class Finish {
                        const Output& output)
       : block_(block), image_(image), h_(image.header), batch_(batch), m_(memory), out_(output) {}
 
-  LPLB_WEIGHTED void run(double largest_base, int num_iterations) {
-    clear();
-    block_.sync();
+  LPLB_WEIGHTED void run(int num_iterations) {
     share_out_experts();
-    share_out_fixed();
     block_.sync();
     WeightedSummary summary{};
     summary.num_iterations = num_iterations;
-    summary.max_time = largest_rank_time(m_.x, out_.rank_time);
-    summary.quota_max_time = out_.quota != nullptr ? largest_rank_time(m_.move, nullptr) : 0;
-    summary.row_excess = largest_row_excess();
-    summary.lower_bound = prove(largest_base);
+    double quota_time = 0;
+    summary.max_time = block_.max(largest_rank_time(quota_time));
+    summary.quota_max_time = out_.quota != nullptr ? block_.max(quota_time) : 0;
+    summary.row_excess = num_extra_rows<Block>(h_) > 0 ? block_.max(largest_row_excess()) : 0;
+    summary.lower_bound = prove();
     judge(summary, RowProof<Block>(block_, image_, m_).run());
     if (block_.thread() == 0) {
       *out_.summary = summary;
@@ -43,52 +34,30 @@ class Finish {
   }
 
  private:
-  template <class F>
-  LPLB_WEIGHTED void deal(int count, F f) const {
-    for (int i = block_.thread(); i < count; i += block_.num_threads()) {
-      f(i);
-    }
-  }
-
-  LPLB_WEIGHTED void clear() const {
-    deal(h_.num_physical, [&](int slot) {
-      if (out_.share != nullptr) {
-        out_.share[slot] = 0;
-      }
-      if (out_.quota != nullptr) {
-        out_.quota[slot] = 0;
-      }
-    });
-  }
-
-  /// Units a token: a power of two, as large as lets the expert's units stay below 2^52.
-  LPLB_WEIGHTED static int unit_bits(Tokens tokens) { return 51 - Block::exponent(static_cast<std::uint32_t>(tokens)); }
-
   /// Columns rounded down to units; what is missing, or too much, goes to the largest. Leaves whole units in x, and
   /// what the column's quotas sum to in `move`.
   LPLB_WEIGHTED void share_out_experts() {
-    deal(h_.num_experts, [&](int j) {
-      const auto tokens = static_cast<Tokens>(m_.tokens[j]);
-      if (tokens <= 0) {
-        return;
-      }
-      const int bits = unit_bits(tokens);
-      const auto units_per_token = static_cast<double>(1LL << bits);
-      const double unit = 1 / units_per_token;
+    deal(block_, h_.num_experts, [&](int j) {
+      const auto tokens = static_cast<Tokens>(m_.tokens()[j]);
+      const int bits = tokens > 0 ? unit_bits<Block>(tokens) : 0;
+      const double units_per_token = power_of_two(bits);
+      const double unit = power_of_two(-bits);
       const int begin = image_.ints(h_.expert_begin)[j];
       const int end = image_.ints(h_.expert_begin)[j + 1];
       long long left = static_cast<long long>(tokens) << bits;
       int largest = begin;
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
-        const double share = smaller(m_.x[p], m_.tokens[j]);
-        largest = m_.x[p] > m_.x[largest] ? p : largest;
-        m_.move[p] = static_cast<double>(static_cast<long long>(share * units_per_token));
-        left -= static_cast<long long>(m_.move[p]);
+        const double share = smaller(m_.x()[p], m_.tokens()[j]);
+        largest = m_.x()[p] > m_.x()[largest] ? p : largest;
+        m_.move()[p] = static_cast<double>(static_cast<long long>(share * units_per_token));
+        left -= static_cast<long long>(m_.move()[p]);
       }
-      m_.move[largest] += static_cast<double>(left);
+      m_.move()[largest] += static_cast<double>(left);
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
-        write_shares(p, static_cast<long long>(m_.move[p]), unit);
-        m_.x[p] = m_.move[p] * unit;
+        write_shares<Block>(cell_of(image_, p), static_cast<long long>(m_.move()[p]), unit, out_.share);
+        m_.x()[p] = m_.move()[p] * unit;
       }
       if (out_.quota != nullptr) {
         round_to_quotas(tokens, bits, begin, end);
@@ -96,24 +65,12 @@ class Finish {
     });
   }
 
-  /// Slots of a column share evenly, what does not divide going to the lowest.
-  LPLB_WEIGHTED static long long part_of(long long units, int count, int number) {
-    return units / count + (number < units % count ? 1 : 0);
-  }
-
-  LPLB_WEIGHTED void write_shares(int cell, long long units, double unit) const {
-    const int first = image_.ints(h_.cell_begin)[cell];
-    const int count = image_.ints(h_.cell_begin)[cell + 1] - first;
-    for (int i = 0; i < count && out_.share != nullptr; ++i) {
-      out_.share[image_.ints(h_.cell_slot)[first + i]] = static_cast<double>(part_of(units, count, i)) * unit;
-    }
-  }
-
   /// Largest remainder over the slots of columns [begin, end), whose units are in `move`.
   LPLB_WEIGHTED void round_to_quotas(Tokens tokens, int bits, int begin, int end) const {
     const long long mask = (1LL << bits) - 1;
     Tokens left = tokens;
     for_slots(begin, end, [&](int, int, long long units) { left -= static_cast<Tokens>(units >> bits); });
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
       Tokens sum = 0;
       for_slots(p, p + 1, [&](int, int slot, long long units) {
@@ -126,90 +83,81 @@ class Finish {
         out_.quota[slot] = quota;
         sum += quota;
       });
-      m_.z[p] = sum;
+      m_.z()[p] = sum;
     }
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < end; ++p) {
-      m_.move[p] = m_.z[p];
+      m_.move()[p] = m_.z()[p];
     }
   }
 
   template <class F>
   LPLB_WEIGHTED void for_slots(int begin, int end, F f) const {
     for (int p = begin; p < end; ++p) {
-      const int first = image_.ints(h_.cell_begin)[p];
-      const int count = image_.ints(h_.cell_begin)[p + 1] - first;
-      for (int i = 0; i < count; ++i) {
-        f(p, image_.ints(h_.cell_slot)[first + i], part_of(static_cast<long long>(m_.move[p]), count, i));
+      const CellSlots cell = cell_of(image_, p);
+      LPLB_WEIGHTED_ROLL
+      for (int i = 0; i < cell.count; ++i) {
+        f(p, cell.slots[i], part_of<Block>(static_cast<long long>(m_.move()[p]), cell.count, i));
       }
     }
   }
 
-  LPLB_WEIGHTED void share_out_fixed() const {
-    deal(h_.num_fixed, [&](int f) {
-      const Tokens tokens = batch_.counts[image_.ints(h_.fixed_expert)[f]];
-      const int cell = h_.num_columns + f;
-      if (tokens > 0) {
-        const int bits = unit_bits(tokens);
-        write_shares(cell, static_cast<long long>(tokens) << bits, 1 / static_cast<double>(1LL << bits));
-      }
-      const int first = image_.ints(h_.cell_begin)[cell];
-      const int count = image_.ints(h_.cell_begin)[cell + 1] - first;
-      for (int i = 0; i < count && out_.quota != nullptr; ++i) {
-        out_.quota[image_.ints(h_.cell_slot)[first + i]] = static_cast<Tokens>(part_of(tokens, count, i));
-      }
-    });
-  }
-
-  LPLB_WEIGHTED double largest_rank_time(const double* tokens, double* times) {
+  /// Of the shares; leaves that of the quotas in `largest_quota`.
+  LPLB_WEIGHTED double largest_rank_time(double& largest_quota) const {
     double largest = 0;
-    deal(h_.num_ranks, [&](int rank) {
+    deal(block_, h_.num_ranks, [&](int rank) {
       const int row = image_.ints(h_.rank_row)[rank];
-      double time = m_.rank_base[rank];
+      double time = m_.rank_base()[rank];
+      double quota_time = time;
       if (row >= 0 && row < h_.num_rank_rows) {
+        LPLB_WEIGHTED_UNROLL_4
         for (int c = image_.ints(h_.row_columns)[row]; c < image_.ints(h_.row_columns)[row + 1]; ++c) {
           const int p = image_.ints(h_.row_column)[c];
-          time += image_.doubles(h_.column_time)[p] * tokens[p];
+          time += image_.doubles(h_.row_time)[c] * m_.x()[p];
+          quota_time += image_.doubles(h_.row_time)[c] * m_.move()[p];
         }
       }
       largest = larger(largest, time);
-      if (times != nullptr) {
-        times[rank] = time;
+      largest_quota = larger(largest_quota, quota_time);
+      if (out_.rank_time != nullptr) {
+        out_.rank_time[rank] = time;
       }
     });
-    return block_.max(largest);
+    return largest;
   }
 
-  LPLB_WEIGHTED double largest_row_excess() {
+  LPLB_WEIGHTED double largest_row_excess() const {
     double largest = 0;
-    deal(h_.num_extra, [&](int r) {
+    deal(block_, num_extra_rows<Block>(h_), [&](int r) {
       const int i = h_.num_time_rows + r;
-      double value = m_.base[i];
-      double size = m_.fixed[i];
+      double value = m_.base()[i];
+      double size = m_.fixed()[i];
+      LPLB_WEIGHTED_ROLL
       for (int p = 0; p < h_.num_columns; ++p) {
-        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.x[p];
+        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.x()[p];
         value += part;
         size += magnitude(part);
       }
       largest = value > 0 ? larger(largest, value / size) : largest;
     });
-    return block_.max(largest);
+    return largest;
   }
 
   /// Weak duality: for any duals that are not negative, with each expert at its lowest price, the duals' value over the
   /// sum of the time rows' duals is a lower bound. Every sum is lowered by more than its roundings.
-  LPLB_WEIGHTED double prove(double largest_base) {
+  LPLB_WEIGHTED double prove() {
     Sums sums;
-    deal(h_.num_rows, [&](int i) {
-      const double part = m_.dual[i] * m_.base[i];
+    deal(block_, h_.num_rows, [&](int i) {
+      const double part = m_.dual()[i] * m_.base()[i];
       sums.value += part;
-      sums.size += i < h_.num_time_rows ? part : m_.dual[i] * m_.fixed[i];
-      sums.duals += i < h_.num_time_rows ? m_.dual[i] : 0;
+      sums.size += is_time_row<Block>(h_, i) ? part : m_.dual()[i] * m_.fixed()[i];
+      sums.duals += is_time_row<Block>(h_, i) ? m_.dual()[i] : 0;
     });
-    deal(h_.num_experts, [&](int j) { add_lowest_price(sums, j); });
+    deal(block_, h_.num_experts, [&](int j) { add_lowest_price(sums, j); });
     const double rounding = rounding_of(h_);
     const double value = block_.sum(sums.value) - rounding * block_.sum(sums.size);
     const double duals = block_.sum(sums.duals) * (1 + rounding);
-    return larger(largest_base * (1 - rounding), value / duals);
+    return larger(m_.scalars().largest_base * (1 - rounding), value / duals);
   }
 
   struct Sums {
@@ -222,19 +170,21 @@ class Finish {
     double lowest = 0;
     double size = 0;
     const int begin = image_.ints(h_.expert_begin)[j];
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
-      double price = image_.doubles(h_.column_time)[p] * m_.dual[image_.ints(h_.column_row)[p]];
+      double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
       double price_size = price;
-      for (int r = 0; r < h_.num_extra; ++r) {
-        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual[h_.num_time_rows + r];
+      LPLB_WEIGHTED_ROLL
+      for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
+        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
         price += part;
         price_size += magnitude(part);
       }
       lowest = p == begin ? price : smaller(lowest, price);
       size = larger(size, price_size);
     }
-    sums.value += m_.tokens[j] * lowest;
-    sums.size += m_.tokens[j] * size;
+    sums.value += m_.tokens()[j] * lowest;
+    sums.size += m_.tokens()[j] * size;
   }
 
   LPLB_WEIGHTED void judge(WeightedSummary& summary, bool rows_contradict) const {

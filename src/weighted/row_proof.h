@@ -21,18 +21,20 @@ class RowProof {
       : block_(block), image_(image), h_(image.header), m_(memory) {}
 
   LPLB_WEIGHTED bool run() {
-    if (h_.num_extra == 0) {
+    if (num_extra_rows<Block>(h_) == 0) {
       return false;
     }
     double value = 0;
     double size = 0;
     double num_hopeless = 0;
+    LPLB_WEIGHTED_ROLL
     for (int r = block_.thread(); r < h_.num_extra; r += block_.num_threads()) {
       const int i = h_.num_time_rows + r;
-      value += m_.dual[i] * m_.base[i];
-      size += m_.dual[i] * m_.fixed[i];
+      value += m_.dual()[i] * m_.base()[i];
+      size += m_.dual()[i] * m_.fixed()[i];
       num_hopeless += is_hopeless(r) ? 1 : 0;
     }
+    LPLB_WEIGHTED_ROLL
     for (int j = block_.thread(); j < h_.num_experts; j += block_.num_threads()) {
       add_lowest_price(j, value, size);
     }
@@ -46,34 +48,38 @@ class RowProof {
     double lowest = 0;
     double largest_size = 0;
     const int begin = image_.ints(h_.expert_begin)[j];
+    LPLB_WEIGHTED_ROLL
     for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
       double price = 0;
       double price_size = 0;
+      LPLB_WEIGHTED_ROLL
       for (int r = 0; r < h_.num_extra; ++r) {
-        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual[h_.num_time_rows + r];
+        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
         price += part;
         price_size += magnitude(part);
       }
       lowest = p == begin ? price : smaller(lowest, price);
       largest_size = larger(largest_size, price_size);
     }
-    value += m_.tokens[j] * lowest;
-    size += m_.tokens[j] * largest_size;
+    value += m_.tokens()[j] * lowest;
+    size += m_.tokens()[j] * largest_size;
   }
 
   /// Whether the row is broken even with each expert where the row counts it least.
   LPLB_WEIGHTED bool is_hopeless(int r) const {
     const double* const coefficients = image_.doubles(h_.coefficient) + r * h_.num_columns;
-    double value = m_.base[h_.num_time_rows + r];
-    double size = m_.fixed[h_.num_time_rows + r];
+    double value = m_.base()[h_.num_time_rows + r];
+    double size = m_.fixed()[h_.num_time_rows + r];
+    LPLB_WEIGHTED_ROLL
     for (int j = 0; j < h_.num_experts; ++j) {
       const int begin = image_.ints(h_.expert_begin)[j];
       double least = coefficients[begin];
+      LPLB_WEIGHTED_ROLL
       for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
         least = smaller(least, coefficients[p]);
       }
-      value += m_.tokens[j] * least;
-      size += m_.tokens[j] * magnitude(least);
+      value += m_.tokens()[j] * least;
+      size += m_.tokens()[j] * magnitude(least);
     }
     return value > rounding_of(h_) * size;
   }

@@ -95,17 +95,19 @@ WeightedResult solve_weighted(const WeightedModel& model, const WeightedInput& i
   result.share.resize(model.num_physical());
   result.rank_time.resize(model.num_ranks());
   result.quota.resize(options.whole_tokens ? model.num_physical() : 0);
-  std::vector<double> doubles(weighted::memory_doubles(image.header, weighted::SerialBlock::num_threads()));
+  const weighted::MemoryLayout layout =
+      weighted::lay_out_memory(image.header, weighted::SerialBlock::num_threads(), image.header.num_rows);
+  std::vector<double> doubles(layout.num_doubles);
   weighted::SerialBlock block;
+  weighted::LoneTeam team(block);
   const weighted::ImageView view{.header = image.header, .words = image.words.data()};
   const weighted::Batch batch{.counts = input.counts.data(),
                               .base_time = input.base_time.empty() ? nullptr : input.base_time.data(),
                               .row_bound = input.row_bound.data(),
                               .tolerance = options.tolerance,
                               .max_iterations = options.max_iterations};
-  const weighted::Memory memory =
-      weighted::lay_out_memory(image.header, weighted::SerialBlock::num_threads(), doubles.data());
-  weighted::solve_problem(block, view, batch, memory,
+  const weighted::Memory memory{.at = layout, .doubles = doubles.data()};
+  weighted::solve_problem(team, view, batch, memory,
                           {.share = result.share.data(),
                            .rank_time = result.rank_time.data(),
                            .quota = options.whole_tokens ? result.quota.data() : nullptr,

@@ -18,61 +18,73 @@ namespace {
 /// What all problems of a launch share; shapes without the leading number of problems.
 struct KernelArgs {
   weighted::ImageHeader header;
+  weighted::MemoryLayout layout;
   const std::uint32_t* words;
   weighted::Batch batch;
   weighted::Output output;
-  std::int32_t image_offset;  // of the staged image in shared memory, bytes; 0 = not staged
+  std::int32_t num_lead;
+  std::int32_t chunk_bits;
+  std::int32_t counts_offset;  // of the counts in shared memory, bytes
+  std::int32_t image_offset;   // of the image
 };
 
-/// A block owns a problem, a thread whole experts, rows, and kTile elements of the matrix. It is bound by latency: an
-/// iteration is a chain of barriers, one a row of the largest block of the matrix and about twelve more.
-template <int kTile, bool kOneWarp>
-__global__ void __launch_bounds__(kOneWarp ? 32 : weighted::kMaxThreads, 1)
-    weighted_kernel(const __grid_constant__ KernelArgs args) {
+template <class T>
+__device__ void stage(T* to, const T* from, int count) {
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
+    to[i] = from[i];
+  }
+}
+
+/// A block owns a problem, the lead's threads experts and rows in turn, and each a row of the matrix, or a part of one
+/// of kChunk elements, in registers. It is bound by latency: an iteration is a chain of barriers, which are nearly free
+/// in a warp: one a row of the largest block of the matrix, and eleven more.
+template <int kChunk, bool kOneWarp, bool kPlain>
+__global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(const __grid_constant__ KernelArgs args) {
   extern __shared__ uint4 shared[];
+  auto* const bytes = reinterpret_cast<char*>(shared);
   auto* const doubles = reinterpret_cast<double*>(shared);
-  using Block = weighted::DeviceBlock<kTile, kOneWarp>;
-  Block block(doubles);
-  const weighted::ImageHeader& h = args.header;
-  weighted::ImageView view{.header = h, .words = args.words};
-  if (args.image_offset != 0) {
-    auto* const staged = reinterpret_cast<uint4*>(reinterpret_cast<char*>(shared) + args.image_offset);
-    const auto* const source = reinterpret_cast<const uint4*>(args.words);
-    for (int i = Block::thread(); i < h.num_words / 4; i += Block::num_threads()) {
-      staged[i] = source[i];
-    }
-    view.words = reinterpret_cast<const std::uint32_t*>(staged);
+  const std::uint32_t* words = args.words;
+  if constexpr (kChunk != 0) {
+    auto* const staged = reinterpret_cast<uint4*>(bytes + args.image_offset);
+    stage(staged, reinterpret_cast<const uint4*>(args.words), args.header.num_words / 4);
+    words = reinterpret_cast<const std::uint32_t*>(staged);
   }
   wait_for_previous();
-  Block::sync();
   const auto problem = static_cast<std::size_t>(blockIdx.x);
+  auto* const counts = reinterpret_cast<Tokens*>(bytes + args.counts_offset);
+  stage(counts, args.batch.counts + problem * args.header.num_logical, args.header.num_logical);
   weighted::Batch batch = args.batch;
-  batch.counts += problem * h.num_logical;
-  batch.base_time += batch.base_time != nullptr ? problem * h.num_ranks : 0;
-  batch.row_bound += problem * h.num_extra;
+  batch.counts = counts;
+  batch.base_time += batch.base_time != nullptr ? problem * args.header.num_ranks : 0;
+  batch.row_bound += problem * args.header.num_extra;
   weighted::Output output = args.output;
   output.summary += problem;
-  output.share += output.share != nullptr ? problem * h.num_physical : 0;
-  output.quota += output.quota != nullptr ? problem * h.num_physical : 0;
-  output.rank_time += output.rank_time != nullptr ? problem * h.num_ranks : 0;
-  const weighted::Memory memory =
-      weighted::lay_out_memory(h, Block::num_threads(), doubles + weighted::kCombineDoubles);
-  weighted::solve_problem(block, view, batch, memory, output);
+  output.share += output.share != nullptr ? problem * args.header.num_physical : 0;
+  output.quota += output.quota != nullptr ? problem * args.header.num_physical : 0;
+  output.rank_time += output.rank_time != nullptr ? problem * args.header.num_ranks : 0;
+  weighted::DeviceTeam<kChunk, kOneWarp, kPlain> team(doubles, args.num_lead, args.chunk_bits);
+  const weighted::ImageView view{.header = args.header, .words = words};
+  const weighted::Memory memory{.at = args.layout, .doubles = doubles + weighted::kCombineDoubles};
+  __syncthreads();
+  weighted::solve_problem(team, view, batch, memory, output);
 }
 
 using Kernel = void (*)(KernelArgs);
 
 Kernel kernel_of(const weighted::WeightedConfig& config) {
-  const bool one_warp = config.num_threads == 32;
-  switch (config.tile) {
-    case 2:
-      return one_warp ? weighted_kernel<2, true> : weighted_kernel<2, false>;
+  const bool is_one_warp = config.num_lead == 32;
+  if (!config.is_plain) {
+    return config.chunk == 16   ? weighted_kernel<16, false, false>
+           : config.chunk == 32 ? weighted_kernel<32, false, false>
+                                : weighted_kernel<0, false, false>;
+  }
+  switch (config.chunk) {
     case 8:
-      return one_warp ? weighted_kernel<8, true> : weighted_kernel<8, false>;
-    case 32:
-      return weighted_kernel<32, false>;
+      return is_one_warp ? weighted_kernel<8, true, true> : weighted_kernel<8, false, true>;
+    case 16:
+      return is_one_warp ? weighted_kernel<16, true, true> : weighted_kernel<16, false, true>;
     default:
-      return weighted_kernel<0, false>;
+      return weighted_kernel<32, false, true>;
   }
 }
 
@@ -85,11 +97,13 @@ int device_shared_bytes() {
 }
 
 void allow_shared_memory(int bytes) {
-  for (const int threads : {32, 64}) {
-    for (const int tile : weighted::kTiles) {
-      check_cuda(cudaFuncSetAttribute(kernel_of({.num_threads = threads, .tile = tile}),
-                                      cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
-                 "WeightedDeviceModel");
+  for (const int num_lead : {32, 64}) {
+    for (const int chunk : {0, 8, 16, 32}) {
+      for (const bool is_plain : {false, true}) {
+        check_cuda(cudaFuncSetAttribute(kernel_of({.num_lead = num_lead, .chunk = chunk, .is_plain = is_plain}),
+                                        cudaFuncAttributeMaxDynamicSharedMemorySize, bytes),
+                   "WeightedDeviceModel");
+      }
     }
   }
 }
@@ -108,7 +122,7 @@ WeightedDeviceModel::WeightedDeviceModel(const WeightedModel& model, double tole
   const weighted::Image& image =
       tolerance < weighted::kCarefulTolerance ? model.impl().one_block : model.impl().by_component;
   const int max_shared_bytes = device_shared_bytes();
-  weighted::choose_weighted_config(image.header, max_shared_bytes);
+  weighted::choose_weighted_config(image.header, tolerance, max_shared_bytes);
   allow_shared_memory(max_shared_bytes);
   impl_ = std::make_unique<Impl>(Impl{.header = image.header,
                                       .tolerance = tolerance,
@@ -130,21 +144,23 @@ void solve_weighted(const WeightedDeviceModel& model, const WeightedDeviceInput&
   check(impl.header.num_extra == 0 || input.row_bound != nullptr,
         "[cuda::solve_weighted] row_bound must not be null: ", "the model has ", impl.header.num_extra, " rows");
   const weighted::WeightedConfig config =
-      weighted::choose_weighted_config(impl.header, impl.max_shared_bytes, options.num_threads);
-  const auto image_bytes = static_cast<std::int64_t>(sizeof(std::uint32_t)) * impl.header.num_words;
-  const KernelArgs args{
-      .header = impl.header,
-      .words = impl.words.data(),
-      .batch = {.counts = input.counts,
-                .base_time = input.base_time,
-                .row_bound = input.row_bound,
-                .tolerance = impl.tolerance,
-                .max_iterations = options.max_iterations},
-      .output = {.share = output.share,
-                 .rank_time = output.rank_time,
-                 .quota = output.quota,
-                 .summary = output.summary},
-      .image_offset = config.stages_image ? static_cast<std::int32_t>(config.shared_bytes - image_bytes) : 0};
+      weighted::choose_weighted_config(impl.header, impl.tolerance, impl.max_shared_bytes, options.num_threads);
+  const KernelArgs args{.header = impl.header,
+                        .layout = config.layout,
+                        .words = impl.words.data(),
+                        .batch = {.counts = input.counts,
+                                  .base_time = input.base_time,
+                                  .row_bound = input.row_bound,
+                                  .tolerance = impl.tolerance,
+                                  .max_iterations = options.max_iterations},
+                        .output = {.share = output.share,
+                                   .rank_time = output.rank_time,
+                                   .quota = output.quota,
+                                   .summary = output.summary},
+                        .num_lead = config.num_lead,
+                        .chunk_bits = config.chunk_bits,
+                        .counts_offset = static_cast<std::int32_t>(config.counts_offset),
+                        .image_offset = static_cast<std::int32_t>(config.image_offset)};
   launch("cuda::solve_weighted", kernel_of(config),
          {.num_blocks = options.num_problems,
           .num_threads = config.num_threads,

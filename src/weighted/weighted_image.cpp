@@ -1,28 +1,18 @@
-// Preparing a weighted model: columns, rows by component, and the list of pairs of columns that meet in each element of
-// the normal matrix. See weighted_image.h.
+// Preparing a weighted model: rows by component, and the list of pairs of columns that meet in each element of the
+// normal matrix. See weighted_image.h.
 
 #include "weighted/weighted_image.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <numeric>
 
 #include "base/check.h"
+#include "weighted/weighted_cells.h"
 
 namespace lplb::weighted {
 namespace {
-
-constexpr std::size_t kMaxColumnsPerExpert = 512;  // every pair of them is listed
-
-/// Copies of one expert on one rank with the same time and the same coefficients.
-struct Cell {
-  std::int32_t rank;
-  double time;
-  std::vector<double> coefficients;  // [R]
-  std::vector<std::int32_t> slots;
-};
 
 class ImageWriter {
  public:
@@ -30,26 +20,18 @@ class ImageWriter {
       : placement_(placement),
         args_(args),
         is_one_block_(one_block || args.num_rows > 0),
-        is_per_copy_(args.time_per_token.size() != static_cast<std::size_t>(placement.num_ranks())),
-        matrix_(static_cast<std::size_t>(args.num_rows) * placement.num_physical()),
-        rank_row_(placement.num_ranks(), kNone) {
-    for (const RowEntry& entry : args.rows) {
-      matrix_[static_cast<std::size_t>(entry.row) * placement.num_physical() + entry.physical] += entry.value;
-    }
-  }
+        cells_(gather_cells(placement, args)),
+        rank_row_(placement.num_ranks(), kNone) {}
 
   Image write() {
     header_.num_logical = placement_.num_logical();
     header_.num_physical = placement_.num_physical();
     header_.num_ranks = placement_.num_ranks();
     header_.num_extra = args_.num_rows;
-    expert_begin_.push_back(0);
-    for (int expert = 0; expert < placement_.num_logical(); ++expert) {
-      add_expert(expert);
-    }
     number_rows();
     write_columns();
     write_blocks();
+    write_elements();
     write_fixed();
     write_cells();
     header_.num_words = static_cast<std::int32_t>(words_.size());
@@ -58,43 +40,6 @@ class ImageWriter {
 
  private:
   bool is_live(int rank) const { return args_.live.empty() || args_.live[rank] != 0; }
-
-  void add_expert(int expert) {
-    std::vector<Cell> cells;
-    for (const std::int32_t slot : placement_.replicas(expert)) {
-      if (is_live(placement_.rank_of(slot))) {
-        add_slot(cells, slot);
-      }
-    }
-    check(!cells.empty(), "[WeightedModel] expert ", expert, " has no copy on a live rank");
-    check(cells.size() <= kMaxColumnsPerExpert, "[WeightedModel] expert ", expert, " has ", cells.size(),
-          " copies that times or rows tell apart; at most ", kMaxColumnsPerExpert, " are supported");
-    if (cells.size() == 1) {
-      fixed_.push_back(std::move(cells[0]));
-      fixed_expert_.push_back(expert);
-      return;
-    }
-    expert_id_.push_back(expert);
-    std::ranges::move(cells, std::back_inserter(columns_));
-    expert_begin_.push_back(static_cast<std::int32_t>(columns_.size()));
-  }
-
-  void add_slot(std::vector<Cell>& cells, std::int32_t slot) const {
-    const int rank = placement_.rank_of(slot);
-    Cell cell{.rank = rank, .time = args_.time_per_token[is_per_copy_ ? slot : rank], .coefficients = {}, .slots = {}};
-    for (int row = 0; row < args_.num_rows; ++row) {
-      cell.coefficients.push_back(matrix_[static_cast<std::size_t>(row) * placement_.num_physical() + slot]);
-    }
-    const auto same = std::ranges::find_if(cells, [&](const Cell& other) {
-      return other.rank == cell.rank && other.time == cell.time && other.coefficients == cell.coefficients;
-    });
-    if (same != cells.end()) {
-      same->slots.push_back(slot);
-    } else {
-      cell.slots.push_back(slot);
-      cells.push_back(std::move(cell));
-    }
-  }
 
   /// Ranks that share experts, directly or over others, have one root: the lowest of them.
   std::vector<int> find_roots() const {
@@ -106,10 +51,10 @@ class ImageWriter {
       }
       return rank;
     };
-    for (std::size_t j = 0; j < expert_id_.size(); ++j) {
-      for (int p = expert_begin_[j] + 1; p < expert_begin_[j + 1]; ++p) {
-        const int a = find(columns_[expert_begin_[j]].rank);
-        const int b = find(columns_[p].rank);
+    for (std::size_t j = 0; j < cells_.expert_id.size(); ++j) {
+      for (int p = cells_.expert_begin[j] + 1; p < cells_.expert_begin[j + 1]; ++p) {
+        const int a = find(cells_.columns[cells_.expert_begin[j]].rank);
+        const int b = find(cells_.columns[p].rank);
         root[std::max(a, b)] = std::min(a, b);
       }
     }
@@ -122,7 +67,7 @@ class ImageWriter {
   void number_rows() {
     const std::vector<int> root = find_roots();
     std::vector<std::uint8_t> has_column(placement_.num_ranks(), 0);
-    for (const Cell& column : columns_) {
+    for (const Cell& column : cells_.columns) {
       has_column[column.rank] = 1;
     }
     std::vector<int> order;
@@ -152,40 +97,58 @@ class ImageWriter {
   }
 
   void write_columns() {
-    header_.num_experts = static_cast<std::int32_t>(expert_id_.size());
-    header_.num_columns = static_cast<std::int32_t>(columns_.size());
-    std::vector<double> times;
+    header_.num_experts = static_cast<std::int32_t>(cells_.expert_id.size());
+    header_.num_columns = static_cast<std::int32_t>(cells_.columns.size());
     std::vector<double> starts;
-    std::vector<std::int32_t> rows;
     std::vector<std::int32_t> experts;
-    for (std::size_t j = 0; j < expert_id_.size(); ++j) {
+    for (int j = 0; j < header_.num_experts; ++j) {
       double speed = 0;
-      for (int p = expert_begin_[j]; p < expert_begin_[j + 1]; ++p) {
-        speed += 1 / columns_[p].time;
+      for (int p = cells_.expert_begin[j]; p < cells_.expert_begin[j + 1]; ++p) {
+        speed += 1 / cells_.columns[p].time;
       }
-      for (int p = expert_begin_[j]; p < expert_begin_[j + 1]; ++p) {
-        times.push_back(columns_[p].time);
-        starts.push_back(1 / (columns_[p].time * speed));
-        rows.push_back(rank_row_[columns_[p].rank]);
-        experts.push_back(static_cast<std::int32_t>(j));
+      for (int p = cells_.expert_begin[j]; p < cells_.expert_begin[j + 1]; ++p) {
+        starts.push_back(1 / (cells_.columns[p].time * speed));
+        experts.push_back(j);
       }
     }
-    header_.expert_begin = append(expert_begin_);
-    header_.expert_id = append(expert_id_);
-    header_.column_time = append(times);
+    header_.expert_begin = append(cells_.expert_begin);
+    header_.expert_id = append(cells_.expert_id);
+    header_.column_time = append(times(cells_.columns));
     header_.column_start = append(starts);
+    std::vector<std::int32_t> rows;
+    for (const Cell& column : cells_.columns) {
+      rows.push_back(rank_row_[column.rank]);
+    }
     header_.column_row = append(rows);
     header_.column_expert = append(experts);
+    header_.coefficient = append(coefficients(cells_.columns));
     const auto [row_columns, row_column] = group(rows, header_.num_rank_rows);
+    std::vector<double> row_time;
+    for (const std::int32_t p : row_column) {
+      row_time.push_back(cells_.columns[p].time);
+    }
     header_.row_columns = append(row_columns);
     header_.row_column = append(row_column);
-    std::vector<double> coefficients;
+    header_.row_time = append(row_time);
+  }
+
+  static std::vector<double> times(const std::vector<Cell>& cells) {
+    std::vector<double> result;
+    for (const Cell& cell : cells) {
+      result.push_back(cell.time);
+    }
+    return result;
+  }
+
+  /// [R, cells]
+  std::vector<double> coefficients(const std::vector<Cell>& cells) const {
+    std::vector<double> result;
     for (int row = 0; row < args_.num_rows; ++row) {
-      for (const Cell& column : columns_) {
-        coefficients.push_back(column.coefficients[row]);
+      for (const Cell& cell : cells) {
+        result.push_back(cell.coefficients[row]);
       }
     }
-    header_.coefficient = append(coefficients);
+    return result;
   }
 
   /// Where each key begins, and the items by key, in order.
@@ -202,15 +165,42 @@ class ImageWriter {
     return {std::move(begin), std::move(items)};
   }
 
+  void write_blocks() {
+    row_first_.resize(header_.num_rows);
+    row_size_.resize(header_.num_rows);
+    row_storage_.resize(header_.num_rows);
+    std::vector<std::int32_t> block(header_.num_rows);
+    for (int row = 0; row < header_.num_rows; row += row_size_[row]) {
+      int end = row;
+      while (end < header_.num_rows && row_root_[end] == row_root_[row]) {
+        ++end;
+      }
+      const std::int32_t size = end - row;
+      for (int i = row; i < end; ++i) {
+        block[i] = header_.num_blocks;
+        row_first_[i] = row;
+        row_size_[i] = size;
+        row_storage_[i] = header_.num_elements + i - row;
+      }
+      header_.num_steps = std::max(header_.num_steps, size);
+      header_.num_elements += size * size;
+      ++header_.num_blocks;
+    }
+    header_.row_block = append(block);
+    header_.row_first = append(row_first_);
+    header_.row_size = append(row_size_);
+    header_.row_storage = append(row_storage_);
+  }
+
   using PairLists = std::map<std::pair<int, int>, std::vector<std::uint32_t>>;  // by lower and higher row
 
   PairLists list_pairs() const {
     PairLists lists;
-    for (std::size_t j = 0; j < expert_id_.size(); ++j) {
-      for (int p = expert_begin_[j]; p < expert_begin_[j + 1]; ++p) {
-        for (int q = p + 1; q < expert_begin_[j + 1]; ++q) {
-          const int a = rank_row_[columns_[p].rank];
-          const int b = rank_row_[columns_[q].rank];
+    for (std::size_t j = 0; j < cells_.expert_id.size(); ++j) {
+      for (int p = cells_.expert_begin[j]; p < cells_.expert_begin[j + 1]; ++p) {
+        for (int q = p + 1; q < cells_.expert_begin[j + 1]; ++q) {
+          const int a = rank_row_[cells_.columns[p].rank];
+          const int b = rank_row_[cells_.columns[q].rank];
           auto& list = lists[{std::min(a, b), std::max(a, b)}];
           // On one rank both (p, q) and (q, p) fall on the diagonal.
           list.insert(list.end(), a == b ? 2 : 1, static_cast<std::uint32_t>(p) | static_cast<std::uint32_t>(q) << 16);
@@ -220,80 +210,64 @@ class ImageWriter {
     return lists;
   }
 
-  void write_blocks() {
+  /// All that an extra row meets is listed, and the diagonal.
+  void write_elements() {
     const PairLists lists = list_pairs();
-    std::vector<std::int32_t> first(header_.num_rows);
-    std::vector<std::int32_t> size(header_.num_rows);
-    std::vector<std::int32_t> storage(header_.num_rows);
-    std::vector<std::uint32_t> elements;
+    std::vector<std::uint32_t> rows;
+    std::vector<std::uint32_t> places;
     std::vector<std::int32_t> begin{0};
     std::vector<std::uint32_t> pairs;
-    for (int row = 0; row < header_.num_rows; row += size[row]) {
-      int end = row;
-      while (end < header_.num_rows && row_root_[end] == row_root_[row]) {
-        ++end;
-      }
-      for (int i = row; i < end; ++i) {
-        first[i] = row;
-        size[i] = end - row;
-        storage[i] = static_cast<std::int32_t>(elements.size()) + i - row;
-      }
-      for (int i = row; i < end; ++i) {
-        for (int j = row; j < end; ++j) {
-          elements.push_back(static_cast<std::uint32_t>(i | j << 8 | row << 16) | static_cast<std::uint32_t>(size[row])
-                                                                                      << 24);
-          if (const auto list = lists.find({std::min(i, j), std::max(i, j)}); list != lists.end()) {
-            pairs.insert(pairs.end(), list->second.begin(), list->second.end());
-          }
-          begin.push_back(static_cast<std::int32_t>(pairs.size()));
+    const auto place = [this](int i, int j) {
+      return static_cast<std::uint32_t>(row_storage_[j] + (i - row_first_[i]) * row_size_[i]);
+    };
+    for (int j = 0; j < header_.num_rows; ++j) {
+      for (int i = row_first_[j]; i <= j; ++i) {
+        const auto list = lists.find({i, j});
+        if (list == lists.end() && i != j && j < header_.num_time_rows) {
+          continue;
         }
+        rows.push_back(static_cast<std::uint32_t>(i) | static_cast<std::uint32_t>(j) << 16);
+        places.push_back(place(i, j) | place(j, i) << 16);
+        if (list != lists.end()) {
+          pairs.insert(pairs.end(), list->second.begin(), list->second.end());
+        }
+        begin.push_back(static_cast<std::int32_t>(pairs.size()));
       }
-      header_.num_steps = std::max(header_.num_steps, size[row]);
     }
-    header_.num_elements = static_cast<std::int32_t>(elements.size());
-    header_.row_first = append(first);
-    header_.row_size = append(size);
-    header_.row_storage = append(storage);
-    header_.element = append(elements);
-    header_.element_pairs = append(begin);
+    header_.num_listed = static_cast<std::int32_t>(rows.size());
+    header_.listed_rows = append(rows);
+    header_.listed_places = append(places);
+    header_.listed_pairs = append(begin);
     header_.pair = append(pairs);
   }
 
   void write_fixed() {
-    std::vector<std::int32_t> ranks;
-    for (const Cell& cell : fixed_) {
-      ranks.push_back(cell.rank);
+    std::vector<std::int32_t> begin(placement_.num_ranks() + 1, 0);
+    for (const Cell& cell : cells_.fixed) {
+      ++begin[cell.rank + 1];
     }
-    const auto [begin, order] = group(ranks, placement_.num_ranks());
-    std::vector<std::int32_t> experts;
-    std::vector<double> times;
-    std::vector<double> coefficients;
-    for (const std::int32_t i : order) {
-      experts.push_back(fixed_expert_[i]);
-      times.push_back(fixed_[i].time);
-      columns_.push_back(fixed_[i]);
-    }
-    for (int row = 0; row < args_.num_rows; ++row) {
-      for (const std::int32_t i : order) {
-        coefficients.push_back(fixed_[i].coefficients[row]);
-      }
-    }
-    header_.num_fixed = static_cast<std::int32_t>(fixed_.size());
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    header_.num_fixed = static_cast<std::int32_t>(cells_.fixed.size());
     header_.rank_row = append(rank_row_);
     header_.rank_fixed = append(begin);
-    header_.fixed_expert = append(experts);
-    header_.fixed_time = append(times);
-    header_.fixed_coefficient = append(coefficients);
+    header_.fixed_expert = append(cells_.fixed_expert);
+    header_.fixed_time = append(times(cells_.fixed));
+    header_.fixed_coefficient = append(coefficients(cells_.fixed));
   }
 
-  /// Columns are followed by the fixed experts here.
   void write_cells() {
     std::vector<std::int32_t> begin{0};
     std::vector<std::int32_t> slots;
-    for (const Cell& cell : columns_) {
-      slots.insert(slots.end(), cell.slots.begin(), cell.slots.end());
+    const auto add = [&](const std::vector<std::int32_t>& cell_slots) {
+      slots.insert(slots.end(), cell_slots.begin(), cell_slots.end());
       begin.push_back(static_cast<std::int32_t>(slots.size()));
+    };
+    for (const std::vector<Cell>* const cells : {&cells_.columns, &cells_.fixed}) {
+      for (const Cell& cell : *cells) {
+        add(cell.slots);
+      }
     }
+    add(cells_.idle);
     header_.cell_begin = append(begin);
     header_.cell_slot = append(slots);
   }
@@ -313,49 +287,19 @@ class ImageWriter {
   const Placement& placement_;
   const WeightedArgs& args_;
   bool is_one_block_;
-  bool is_per_copy_;
-  std::vector<double> matrix_;  // [R, P]
+  Cells cells_;
   ImageHeader header_{};
   std::vector<std::uint32_t> words_;
-  std::vector<std::int32_t> expert_id_;     // [J]
-  std::vector<std::int32_t> expert_begin_;  // [J + 1]
-  std::vector<Cell> columns_;               // [n]
-  std::vector<Cell> fixed_;                 // by expert
-  std::vector<std::int32_t> fixed_expert_;  //
-  std::vector<std::int32_t> rank_row_;      // [G]
-  std::vector<int> row_root_;               // [num_rows] what names the row's block
+  std::vector<std::int32_t> rank_row_;     // [G]
+  std::vector<int> row_root_;              // [num_rows] what names the row's block
+  std::vector<std::int32_t> row_first_;    // [num_rows] and the others, as in the header
+  std::vector<std::int32_t> row_size_;     //
+  std::vector<std::int32_t> row_storage_;  //
 };
-
-void check_args(const Placement& placement, const WeightedArgs& args) {
-  const auto num_ranks = static_cast<std::size_t>(placement.num_ranks());
-  const auto num_physical = static_cast<std::size_t>(placement.num_physical());
-  check(args.time_per_token.size() == num_ranks || args.time_per_token.size() == num_physical,
-        "[WeightedModel] time_per_token has ", args.time_per_token.size(), " entries; it must have one a rank (",
-        num_ranks, ") or one a physical expert (", num_physical, ")");
-  for (std::size_t i = 0; i < args.time_per_token.size(); ++i) {
-    const double time = args.time_per_token[i];
-    check(time >= kMinWeightedTime && time <= kMaxWeightedTime, "[WeightedModel] time_per_token[", i, "] is ", time,
-          "; it must be in ", kMinWeightedTime, "..", kMaxWeightedTime);
-  }
-  check(args.live.empty() || args.live.size() == num_ranks, "[WeightedModel] live has ", args.live.size(),
-        " entries; it must be empty or have num_ranks (", num_ranks, ")");
-  check(args.num_rows >= 0 && args.num_rows <= kMaxWeightedRows, "[WeightedModel] num_rows (", args.num_rows,
-        ") must be in 0..", kMaxWeightedRows);
-  for (std::size_t i = 0; i < args.rows.size(); ++i) {
-    const RowEntry& entry = args.rows[i];
-    check(entry.row >= 0 && entry.row < args.num_rows, "[WeightedModel] rows[", i, "].row is ", entry.row,
-          "; it must be in 0..", args.num_rows - 1);
-    check(entry.physical >= 0 && entry.physical < placement.num_physical(), "[WeightedModel] rows[", i,
-          "].physical is ", entry.physical, "; it must be in 0..", placement.num_physical() - 1);
-    check(std::abs(entry.value) <= kMaxWeightedTime, "[WeightedModel] rows[", i, "].value is ", entry.value,
-          "; it must be finite, at most ", kMaxWeightedTime);
-  }
-}
 
 }  // namespace
 
 Image make_image(const Placement& placement, const WeightedArgs& args, bool one_block) {
-  check_args(placement, args);
   return ImageWriter(placement, args, one_block).write();
 }
 

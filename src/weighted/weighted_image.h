@@ -28,6 +28,8 @@ struct ImageHeader {
   std::int32_t num_extra;      // R
   std::int32_t num_rows;       // num_time_rows + R
   std::int32_t num_elements;   // of all blocks
+  std::int32_t num_listed;     // elements (i, j) of them with i <= j that may differ from 0
+  std::int32_t num_blocks;     //
   std::int32_t num_steps;      // rows of the largest block
   std::int32_t num_fixed;      // F
 
@@ -39,17 +41,20 @@ struct ImageHeader {
   std::int32_t column_expert;      // [n] 0..J-1
   std::int32_t row_columns;        // [num_rank_rows + 1] into row_column
   std::int32_t row_column;         // [n] columns by row
-  std::int32_t row_first;          // [num_rows] first row of the row's block
+  std::int32_t row_time;           // [n] double: their times
+  std::int32_t row_block;          // [num_rows] the row's block
+  std::int32_t row_first;          // [num_rows] first row of it
   std::int32_t row_size;           // [num_rows] rows of the block
   std::int32_t row_storage;        // [num_rows] element (first row of the block, row)
-  std::int32_t element;            // [num_elements] i | j << 8 | first << 16 | size << 24: rows, and the block
-  std::int32_t element_pairs;      // [num_elements + 1] into pair
+  std::int32_t listed_rows;        // [num_listed] i | j << 16
+  std::int32_t listed_places;      // [num_listed] of (i, j) | of (j, i) << 16 in the matrix
+  std::int32_t listed_pairs;       // [num_listed + 1] into pair
   std::int32_t pair;               // column p | column q << 16: the element gets - theta c_p c_q
   std::int32_t rank_row;           // [G] time row, kNone on dead ranks
   std::int32_t rank_fixed;         // [G + 1] fixed experts of the rank
   std::int32_t fixed_expert;       // [F]
   std::int32_t fixed_time;         // [F] double
-  std::int32_t cell_begin;         // [n + F + 1] slots of columns, then of fixed experts
+  std::int32_t cell_begin;         // [n + F + 2] slots of columns, of fixed experts, and those without a live copy
   std::int32_t cell_slot;          // slots, ascending within a cell
   std::int32_t coefficient;        // [R, n] double
   std::int32_t fixed_coefficient;  // [R, F] double

@@ -2,6 +2,7 @@
 
 // The device code of the solver on the CPU, with the interface of `split`.
 
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ namespace lplb::testing {
 struct EmulatedLaunch {
   int num_splits = 128;  // as many choose a small block
   int max_shared_bytes = 200 << 10;
+  int max_staged_words = 1 << 20;  // of an image that was longer at the launch than when it was captured
 };
 
 inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launch = {}) {
@@ -32,8 +34,10 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
                                                               .num_splits = launch.num_splits,
                                                               .image_words = static_cast<int>(image.size()),
                                                               .amount_words = header.num_amounts,
-                                                              .class_words = header.num_classes + 1,
+                                                              .class_words = header.num_totals,
                                                               .max_shared_bytes = launch.max_shared_bytes});
+  const int num_words = static_cast<int>(image.size());
+  image.resize(image.size() + static_cast<std::size_t>(config.num_threads) / 32 * cuda::kTaskWords);  // as on a device
   Plan plan;
   plan.quota.assign(graph.num_physical(), -1);
   plan.rank_load.assign(graph.num_ranks(), -1);
@@ -44,6 +48,7 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
   std::vector<unsigned> spill(config.layout.spill_words + 4);
   const cuda::SolveArgs args{.images = image.data(),
                              .image_stride = static_cast<int>(image.size()),
+                             .staged_words = std::min(num_words, launch.max_staged_words),
                              .counts = instance.counts.data(),
                              .base_load = instance.base_load.empty() ? nullptr : instance.base_load.data(),
                              .num_logical = graph.num_logical(),

@@ -19,7 +19,7 @@ constexpr SolveShape kEp64 = {.num_logical = 256,
 TEST(SolveConfig, OneSplitTakesManyThreadsAndManySplitsFew) {
   SolveShape shape = kEp64;
   EXPECT_EQ(choose_solve_config(shape).num_blocks, 1);
-  EXPECT_EQ(choose_solve_config(shape).num_threads, 512);
+  EXPECT_EQ(choose_solve_config(shape).num_threads, kThreadsOfFew);
   shape.num_splits = 10'000;
   EXPECT_EQ(choose_solve_config(shape).num_blocks, 10'000);
   EXPECT_EQ(choose_solve_config(shape).num_threads, 128);
@@ -29,7 +29,7 @@ TEST(SolveConfig, OneSplitTakesManyThreadsAndManySplitsFew) {
 
 TEST(SolveConfig, NoMoreLanesThanSlotsOrThreads) {
   SolveShape shape = kEp64;
-  EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 2);  // 64 ranks on half of 512 threads
+  EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 2);  // 64 ranks on 256 threads
   shape.num_physical = 64;
   EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 0);
   shape.num_physical = 320;
@@ -44,19 +44,19 @@ TEST(SolveConfig, WhatDoesNotFitGoesToTheWorkspace) {
   shape.image_words = 100'000;
   const SolveConfig config = choose_solve_config(shape);
   EXPECT_FALSE(config.layout.in_shared);
-  EXPECT_EQ(config.layout.spill_words, 1'160);
+  EXPECT_EQ(config.layout.spill_words, 1'000);
   EXPECT_LT(config.shared_bytes, 227U << 10);
 }
 
 TEST(SolveConfig, PartsOfSharedMemoryFollowEachOther) {
   const SolveConfig config = choose_solve_config(kEp64);
   const SolveLayout& layout = config.layout;
-  EXPECT_GE(layout.fixed_load, layout.counts + 257);
-  EXPECT_GE(layout.load, layout.fixed_load + 65);
+  EXPECT_GE(layout.fixed_load, layout.counts + 257 + 160);
+  EXPECT_GE(layout.load, layout.fixed_load + 4 * 65);
   EXPECT_GE(layout.in_bottleneck, layout.load + 64);
-  EXPECT_GE(layout.scratch, layout.in_bottleneck + 64);
-  EXPECT_GE(layout.class_total, layout.scratch + layout.scratch_stride * 16);
-  EXPECT_GE(layout.amounts, layout.class_total + 160);
+  EXPECT_GE(layout.outcomes, layout.in_bottleneck + 64);
+  EXPECT_GE(layout.scratch, layout.outcomes + 4 * 32);
+  EXPECT_GE(layout.amounts, layout.scratch + layout.scratch_stride * kThreadsOfFew / 32);
   EXPECT_GE(layout.image, layout.amounts + 1'000);
   EXPECT_EQ(layout.image % 4, 0);
   EXPECT_EQ(config.shared_bytes, 4U * (layout.image + 4'000));

@@ -45,6 +45,15 @@ TEST(SolveEmulated, WithoutRoomInSharedMemory) {
   }
 }
 
+/// A launch stages as much of an image as the longest had when it was captured; the kernel finds that there is more.
+TEST(SolveEmulated, AnImageThatHasGrownSinceTheCapture) {
+  for (int index = 0; index < 40; ++index) {
+    Rng rng = seeded(303, index);
+    expect_equal(random_instance(rng, {.max_ranks = 64, .max_slots_per_rank = 6}),
+                 {.num_splits = 1'000, .max_staged_words = 4 * (index % 8 + 1)});
+  }
+}
+
 TEST(SolveImage, RefusesAComponentThatIsTooLarge) {
   std::vector<std::int32_t> ring;
   for (int rank = 0; rank < 129; ++rank) {

@@ -190,15 +190,13 @@ struct EmulatedSimt {
   }
 
   template <class T>
-  static T uniform(const T& value) {
-    return value;
-  }
-  template <class T>
   static T add(T* sum, T value) {
     *sum += value;
     return *sum - value;
   }
   static void raise(int* most, int value) { *most = std::max(*most, value); }
+  static void copy_quad(unsigned* to, const unsigned* from) { std::copy_n(from, 4, to); }
+  static void wait_for_copies() {}
   static int lowest_bit(unsigned bits) { return std::countr_zero(bits); }
   static int count_bits(unsigned bits) { return std::popcount(bits); }
 };

@@ -13,16 +13,18 @@ namespace {
 using lplb::testing::EmulatedBlock;
 
 /// Values that the threads bring together, and float as the GPU has it.
-template <int kTile_>
+template <int kChunk_, bool kPlain_>
 class FiberBlock {
  public:
-  static constexpr int kTile = kTile_;
+  static constexpr int kChunk = kChunk_;
+  static constexpr bool kPlain = kPlain_;
   using Real = float;
 
-  explicit FiberBlock(std::vector<Extremes<double>>& values) : values_(values) {}
+  FiberBlock(std::vector<Extremes<double>>& values, int chunk_bits) : values_(values), chunk_bits_(chunk_bits) {}
 
   static int thread() { return EmulatedBlock::active().thread(); }
   static int num_threads() { return EmulatedBlock::active().num_threads(); }
+  int chunk_bits() const { return chunk_bits_; }
   static void sync() { EmulatedBlock::active().meet_block(); }
 
   Extremes<float> combine(const Extremes<float>& mine) {
@@ -32,7 +34,10 @@ class FiberBlock {
   }
   double sum(double value) { return bring({.sum0 = value}).sum0; }
   double max(double value) { return bring({.max0 = value}).max0; }
-  static double inverse(double x) { return 1 / x; }
+  template <class T>
+  static T inverse(T x) {
+    return 1 / x;
+  }
   static int exponent(std::uint32_t bits) { return SerialBlock::exponent(bits); }
 
  private:
@@ -49,22 +54,31 @@ class FiberBlock {
   }
 
   std::vector<Extremes<double>>& values_;
+  int chunk_bits_;
 };
 
-template <int kTile>
-void expect_as_one_thread(int num_threads, int num_instances, double tolerance) {
+/// `chunk_bits`: of the threads that share a row.
+template <int kChunk, bool kPlain = false>
+void expect_as_one_thread(int num_threads, int chunk_bits, double tolerance) {
+  constexpr int kInstances = 60;
+  int num_solved = 0;
   Rng rng(41);
   EmulatedBlock fibers(num_threads);
-  for (int i = 0; i < num_instances; ++i) {
+  for (int i = 0; i < kInstances; ++i) {
     SCOPED_TRACE(i);
     const lplb::testing::WeightedInstance instance =
-        lplb::testing::random_weighted_instance(rng, {.with_rows = i % 2 == 1});
+        lplb::testing::random_weighted_instance(rng, {.with_rows = !kPlain && i % 2 == 1});
     const WeightedModel model = instance.model();
     const Image& image = tolerance < kCarefulTolerance ? model.impl().one_block : model.impl().by_component;
-    if (kTile != 0 && image.header.num_elements > kTile * num_threads) {
+    const int max_rows = num_threads >> chunk_bits;
+    if (kChunk != 0 && (image.header.num_steps > kChunk << chunk_bits || image.header.num_rows > max_rows)) {
       continue;
     }
-    std::vector<double> doubles(memory_doubles(image.header, num_threads), std::nan(""));
+    ++num_solved;
+    const int pivot_doubles = kChunk != 0 ? image.header.num_blocks * (kChunk << chunk_bits)
+                                          : image.header.num_rows + image.header.num_rows % 2;
+    const MemoryLayout layout = lay_out_memory(image.header, num_threads, pivot_doubles);
+    std::vector<double> doubles(layout.num_doubles, std::nan(""));
     std::vector<Extremes<double>> values(num_threads);
     std::vector<double> share(model.num_physical());
     std::vector<double> rank_time(model.num_ranks());
@@ -76,10 +90,11 @@ void expect_as_one_thread(int num_threads, int num_instances, double tolerance) 
                       .row_bound = instance.row_bound.data(),
                       .tolerance = tolerance,
                       .max_iterations = 60};
-    const Memory memory = lay_out_memory(image.header, num_threads, doubles.data());
+    const Memory memory{.at = layout, .doubles = doubles.data()};
     fibers.run([&] {
-      FiberBlock<kTile> block(values);
-      solve_problem(block, view, batch, memory,
+      FiberBlock<kChunk, kPlain> block(values, chunk_bits);
+      LoneTeam team(block);
+      solve_problem(team, view, batch, memory,
                     {.share = share.data(), .rank_time = rank_time.data(), .quota = quota.data(), .summary = &summary});
     });
     const WeightedResult expected = solve_weighted(model, instance.input(), {.tolerance = tolerance});
@@ -91,12 +106,15 @@ void expect_as_one_thread(int num_threads, int num_instances, double tolerance) 
       EXPECT_LE(expected.lower_bound, summary.max_time);
     }
   }
+  EXPECT_GT(num_solved, kInstances / 3);
 }
 
-TEST(WeightedBlock, OneWarp) { expect_as_one_thread<8>(32, 60, 1e-4); }
-TEST(WeightedBlock, ManyThreads) { expect_as_one_thread<2>(128, 60, 1e-4); }
-TEST(WeightedBlock, ManyThreadsAtATightTolerance) { expect_as_one_thread<2>(128, 60, 1e-7); }
-TEST(WeightedBlock, MatrixInMemory) { expect_as_one_thread<0>(64, 60, 1e-4); }
+TEST(WeightedBlock, OneWarp) { expect_as_one_thread<16>(32, 0, 1e-4); }
+TEST(WeightedBlock, OneWarpWithoutRows) { expect_as_one_thread<16, true>(32, 0, 1e-4); }
+TEST(WeightedBlock, OneWarpOfShortRows) { expect_as_one_thread<8, true>(32, 0, 1e-4); }
+TEST(WeightedBlock, FourThreadsShareARow) { expect_as_one_thread<8>(128, 2, 1e-4); }
+TEST(WeightedBlock, ATightTolerance) { expect_as_one_thread<16>(64, 1, 1e-7); }
+TEST(WeightedBlock, MatrixInMemory) { expect_as_one_thread<0>(64, 0, 1e-4); }
 
 }  // namespace
 }  // namespace lplb::weighted
