@@ -46,7 +46,7 @@ addEventListener("load", () => {
 
 # Headless windows are at least 500 pixels wide; a telephone is narrower.
 PHONE = """<!doctype html><html><body style="margin:0">
-<iframe src="{name}" style="border:0; width:400px; height:6200px"></iframe>
+<iframe src="{name}" style="border:0; width:400px; height:7000px"></iframe>
 <script>onmessage = (event) => {{ document.documentElement.dataset.probe = event.data; }};</script></body></html>"""
 
 
@@ -174,7 +174,7 @@ def background(png_path):
 
 def check_themes(path):
     for theme, setting in (("dark", 0), ("light", 1)):
-        for view, page, size in (("desktop", path, "1280,3300"), ("phone", on_phone(path), "400,6200")):
+        for view, page, size in (("desktop", path, "1280,3900"), ("phone", on_phone(path), "400,7000")):
             shot = path.replace(".html", f".{theme}.{view}.png")
             chromium(page, f"--screenshot={shot}", f"--window-size={size}",
                      f"--blink-settings=preferredColorScheme={setting}")
