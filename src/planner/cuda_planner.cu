@@ -202,12 +202,12 @@ void Planner::remap(const Routing<std::int64_t>& routing, std::span<const Tokens
 
 void Planner::remap_by_table(const Routing<std::int32_t>& routing, std::span<const Tokens> table,
                              std::span<std::int32_t> physical, Stream stream) {
-  impl_->remap_with(routing, table, physical, {}, stream);
+  cuda::remap(impl_->device_placement, impl_->remap_args(routing, table, physical, {}), stream);
 }
 
 void Planner::remap_by_table(const Routing<std::int64_t>& routing, std::span<const Tokens> table,
                              std::span<std::int64_t> physical, Stream stream) {
-  impl_->remap_with(routing, table, physical, {}, stream);
+  cuda::remap(impl_->device_placement, impl_->remap_args(routing, table, physical, {}), stream);
 }
 
 void Planner::run(const Routing<std::int32_t>& routing, std::span<std::int32_t> physical, const DispatchLayout& layout,

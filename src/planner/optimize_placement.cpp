@@ -39,23 +39,28 @@ std::vector<double> mean_load(std::span<const Tokens> window, int num_logical) {
   return load;
 }
 
-void check_args(const OptimizeArgs& args) {
-  const auto positive = [](double x) { return x > 0 && std::isfinite(x); };
-  const auto not_negative = [](double x) { return x >= 0 && std::isfinite(x); };
-  const PlacementObjective& objective = args.objective;
-  check(std::ranges::all_of(objective.weight, not_negative) && std::ranges::all_of(objective.linear, not_negative),
-        kName, "objective.weight and objective.linear must be finite and not negative");
-  check(std::ranges::any_of(objective.weight, positive) || std::ranges::any_of(objective.linear, positive), kName,
+bool is_positive(double x) { return x > 0 && std::isfinite(x); }
+bool is_not_negative(double x) { return x >= 0 && std::isfinite(x); }
+
+void check_objective(const PlacementObjective& objective) {
+  check(
+      std::ranges::all_of(objective.weight, is_not_negative) && std::ranges::all_of(objective.linear, is_not_negative),
+      kName, "objective.weight and objective.linear must be finite and not negative");
+  check(std::ranges::any_of(objective.weight, is_positive) || std::ranges::any_of(objective.linear, is_positive), kName,
         "objective.weight and objective.linear must not both be all 0");
-  check(std::ranges::all_of(objective.floor, positive), kName, "objective.floor must be finite and above 0");
+  check(std::ranges::all_of(objective.floor, is_positive), kName, "objective.floor must be finite and above 0");
   check(objective.tail >= 0 && objective.tail <= 1, kName, "objective.tail (", objective.tail, ") must be in 0..1");
-  check(not_negative(objective.move_price), kName, "objective.move_price (", objective.move_price,
+  check(is_not_negative(objective.move_price), kName, "objective.move_price (", objective.move_price,
         ") must be finite and not negative");
+}
+
+void check_args(const OptimizeArgs& args) {
+  check_objective(args.objective);
   check(args.num_moves >= 0, kName, "num_moves (", args.num_moves, ") must not be negative");
   check(args.num_chains >= 1, kName, "num_chains (", args.num_chains, ") must be at least 1");
-  check(not_negative(args.time_limit_s), kName, "time_limit_s (", args.time_limit_s,
+  check(is_not_negative(args.time_limit_s), kName, "time_limit_s (", args.time_limit_s,
         ") must be finite and not negative");
-  const bool needs_current = args.max_moved >= 0 || objective.move_price > 0;
+  const bool needs_current = args.max_moved >= 0 || args.objective.move_price > 0;
   check(!needs_current || args.current != nullptr, kName, "max_moved and move_price need a current placement");
 }
 
@@ -212,32 +217,40 @@ class Optimizer {
   void run_chains(const std::vector<int>& order, std::vector<std::optional<Candidate>>& found) {
     std::vector<std::int64_t> done(found.size(), 0);
     std::mutex mutex;
+    const auto report = [&](int chain, std::int64_t num_moves) {
+      if (args_.progress) {
+        const std::lock_guard lock(mutex);
+        done[chain] = num_moves;
+        args_.progress(std::accumulate(done.begin(), done.end(), std::int64_t{0}),
+                       args_.num_moves * static_cast<std::int64_t>(found.size()));
+      }
+    };
     parallel_for(static_cast<int>(found.size()), args_.num_threads, [&](int chain, int) {
       const Candidate& start = starts_[order[chain % order.size()]];
-      AnnealArgs anneal_args{.num_moves = args_.num_moves,
-                             .objective = args_.objective,
-                             .seed = mix64(args_.seed) + static_cast<std::uint64_t>(chain)};
-      if (std::accumulate(rules_.slots.begin(), rules_.slots.end(), 0) <= kFewSlots) {
-        anneal_args.first_temperature = kHot;
-        anneal_args.num_cycles = kCyclesOfFewSlots;
-      }
-      anneal_args.go_on = [&](std::int64_t num_moves) {
-        if (args_.progress) {
-          const std::lock_guard lock(mutex);
-          done[chain] = num_moves;
-          args_.progress(std::accumulate(done.begin(), done.end(), std::int64_t{0}),
-                         args_.num_moves * static_cast<std::int64_t>(found.size()));
-        }
-        const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
-        return args_.time_limit_s <= 0 || elapsed.count() < args_.time_limit_s;
-      };
       const auto phy2log = start.placement.phy2log();
       AnnealResult result = anneal(Arrangement(rules_.slots, {phy2log.begin(), phy2log.end()}, num_logical_), sampler_,
-                                   rules_, anneal_args);
+                                   rules_, chain_args(chain, [&](std::int64_t moves) { report(chain, moves); }));
+      report(chain, args_.num_moves);
       found[chain] = judged(std::move(result.phy2log), start.start);
       found[chain]->num_moves = result.num_moves;
       found[chain]->num_accepted = result.num_accepted;
     });
+  }
+
+  AnnealArgs chain_args(int chain, std::function<void(std::int64_t)> report) const {
+    AnnealArgs result{.num_moves = args_.num_moves,
+                      .objective = args_.objective,
+                      .seed = mix64(args_.seed) + static_cast<std::uint64_t>(chain)};
+    if (std::accumulate(rules_.slots.begin(), rules_.slots.end(), 0) <= kFewSlots) {
+      result.first_temperature = kHot;
+      result.num_cycles = kCyclesOfFewSlots;
+    }
+    result.go_on = [this, report = std::move(report)](std::int64_t num_moves) {
+      report(num_moves);
+      const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin_;
+      return args_.time_limit_s <= 0 || elapsed.count() < args_.time_limit_s;
+    };
+    return result;
   }
 
   const std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
@@ -285,6 +298,10 @@ std::vector<OptimizeResult> optimize_trade_off(std::span<const Tokens> window, c
 PlacementScore score_placement(std::span<const Tokens> window, const Placement& placement,
                                const PlacementObjective& objective, const PlacementRules& rules, std::uint64_t seed) {
   check_window("score_placement", window, rules.num_logical);
+  check_objective(objective);
+  check(placement.num_logical() == rules.num_logical && placement.num_ranks() == rules.num_ranks,
+        "[score_placement] placement has ", placement.num_logical(), " experts on ", placement.num_ranks(),
+        " ranks; the rules say ", rules.num_logical, " on ", rules.num_ranks);
   const SearchRules search_rules = make_search_rules(rules);
   const auto num_live = std::ranges::count_if(search_rules.slots, [](int slots) { return slots > 0; });
   const ScenarioSampler sampler(window, rules.num_logical, static_cast<int>(num_live));
