@@ -1,7 +1,8 @@
 #pragma once
 
 // The page's own files and the chart library, as text. Defined in a source that the build generates from
-// page.html, page.css, page.js, charts.js, heatmap.js, limits.js and the installed Chart.js; see cmake/report_assets.cmake.
+// page.html, page.css, page.js, charts.js, heatmap.js, limits.js and the installed Chart.js; see
+// cmake/report_assets.cmake.
 
 #include <string_view>
 
