@@ -33,7 +33,7 @@ def rows_of(lines):
             shared = SHARED.search(line)
             rows.append((name, int(match.group(1)), int(shared.group(1)) if shared else 0, stack, spilled))
             name = None
-    return sorted(rows)
+    return sorted(set(rows))  # a kernel of a header is in several files
 
 
 if __name__ == "__main__":

@@ -133,7 +133,9 @@ class Optimizer {
       if (e != kNone) {
         rules_.was_there[static_cast<std::size_t>(rank) * num_logical_ + e] = 1;
         if (grouped()) {  // groups stay where they are
-          rules_.node_of_expert[e] = rules_.node_of_rank[rank];
+          const int group_size = num_logical_ / args_.rules.num_groups;
+          std::fill_n(rules_.node_of_expert.begin() + e / group_size * group_size, group_size,
+                      rules_.node_of_rank[rank]);
         }
       }
     }

@@ -7,7 +7,7 @@
 
 namespace lplb::cuda {
 
-inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits; less registers would not suffice
+inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits: a thread may have 168 registers
 inline constexpr int kMaxThreadsOfMany = 128;
 
 /// What decides the shape of a launch. Words are of 32 bits.

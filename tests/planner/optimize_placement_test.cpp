@@ -331,6 +331,16 @@ TEST(OptimizePlacementErrors, NameTheArgument) {
             "[optimize_placement] num_logical (0) must be at least 1");
 }
 
+TEST(OptimizePlacementErrors, ACurrentPlacementMayNotSplitAGroup) {
+  const Placement split_groups({0, 2, 1, 3}, 4, 2, 2);
+  OptimizeArgs args{.rules = {.num_logical = 4, .num_ranks = 2, .num_nodes = 2, .slots_per_rank = 2, .num_groups = 2}};
+  args.current = &split_groups;
+  EXPECT_EQ(invalid_argument_of([&] {
+              optimize_placement(Window{1, 2, 3, 4}, args);
+            }),
+            "[optimize_placement] current breaks the rules: expert 0 is on another node than its group");
+}
+
 TEST(OptimizePlacementErrors, NameWhatIsWrongWithTheWindow) {
   const auto refusal = [](const Window& window) {
     return invalid_argument_of(
