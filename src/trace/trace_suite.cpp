@@ -49,7 +49,7 @@ class Entry {
   }
 
   Trace read_files() const {
-    check_data(fields_.contains("file") != fields_.contains("files"), where_, "it needs either \"file\" or \"files\"");
+    check_data(fields_.contains("file") != fields_.contains("files"), where_, R"(it needs either "file" or "files")");
     const auto names = fields_.contains("file") ? std::vector{fields_.at("file").get<std::string>()}
                                                 : fields_.at("files").get<std::vector<std::string>>();
     const ReadTraceOptions reading{.tokens_per_step = fields_.value("tokens_per_step", 1024),
