@@ -24,6 +24,7 @@ class ScenarioSampler {
   ScenarioSampler(std::span<const Tokens> window, int num_logical, int num_live);
 
   int num_batches() const { return static_cast<int>(share_.size()); }
+  double num_live() const { return num_live_; }
   /// Mean load of a live rank over the window.
   double tokens_per_rank() const { return mean_tokens_ / num_live_; }
   /// Recorded batch in one lane.

@@ -33,7 +33,7 @@ void check_window(const char* function, std::span<const Tokens> window, int num_
 
 PlacementJudge::PlacementJudge(const ScenarioSampler& sampler, std::span<const Tokens> window, int num_logical,
                                const PlacementObjective& objective, std::uint64_t seed)
-    : objective_(objective) {
+    : objective_(objective), num_live_(sampler.num_live()) {
   for (int batch = 0; batch < sampler.num_batches(); ++batch) {
     const auto counts = window.subspan(static_cast<std::size_t>(batch) * num_logical, num_logical);
     if (sampler.recorded_weight(batch) > 0) {
@@ -59,8 +59,6 @@ PlacementJudge::PlacementJudge(const ScenarioSampler& sampler, std::span<const T
 PlacementScore PlacementJudge::judge(const Placement& placement, std::span<const std::uint8_t> live,
                                      int num_moved) const {
   const SplitGraph graph(placement, live);
-  const auto num_live =
-      live.empty() ? placement.num_ranks() : std::ranges::count_if(live, [](std::uint8_t l) { return l != 0; });
   SolveWorkspace workspace;
   Plan plan;
   PlacementScore score;
@@ -73,7 +71,7 @@ PlacementScore PlacementJudge::judge(const Placement& placement, std::span<const
       solve(graph, batch.counts, {}, workspace, plan);
       const double total = std::accumulate(batch.counts.begin(), batch.counts.end(), 0.0);
       // The least that whole tokens allow counts as perfect.
-      const double perfect = std::ceil(total / static_cast<double>(num_live));
+      const double perfect = std::ceil(total / num_live_);
       excess.push_back(plan.max_load / perfect - 1);
       weights.push_back(batch.weight);
     }

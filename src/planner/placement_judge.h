@@ -27,6 +27,7 @@ class PlacementJudge {
   };
 
   const PlacementObjective& objective_;
+  double num_live_;  // ranks that may hold experts
   std::array<std::vector<Batch>, kNumScenarios> batches_;
 };
 
