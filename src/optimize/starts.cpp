@@ -47,7 +47,7 @@ class Builder {
     for (int slot = 0; slot < current.num_physical(); ++slot) {
       const std::int32_t e = current.phy2log()[slot];
       const int rank = current.rank_of(slot);
-      if (e != kNone && num_free_[rank] > 0 && !holds(rank, e)) {
+      if (e != kNone && num_free_[rank] > 0 && rules_.node_allows(e, rank) && !holds(rank, e)) {
         put(rank, e, 0);
       }
     }
@@ -198,26 +198,56 @@ class Builder {
 
 }  // namespace
 
-std::vector<std::int32_t> assign_groups(const PlacementRules& rules, std::span<const double> load) {
+std::vector<std::int32_t> assign_groups(const PlacementRules& rules, std::span<const double> load,
+                                        std::vector<std::int32_t> home) {
   const int group_size = rules.num_logical / rules.num_groups;
-  const int groups_per_node = rules.num_groups / rules.num_nodes;
+  const std::vector<std::int32_t> slots = usable_slots(rules);
+  const int ranks_per_node = rules.num_ranks / rules.num_nodes;
+  std::vector<int> room(rules.num_nodes, 0);  // groups that the slots of a node hold
+  for (int rank = 0; rank < rules.num_ranks; ++rank) {
+    room[rank / ranks_per_node] += slots[rank];
+  }
+  std::ranges::for_each(room, [&](int& groups) { groups /= group_size; });
+  const auto num_usable = static_cast<int>(std::ranges::count_if(room, [](int groups) { return groups > 0; }));
+  check(num_usable > 0, kName, "no node has slots for a group of ", group_size, " experts");
+  const int share = (rules.num_groups + num_usable - 1) / num_usable;
   std::vector<double> group_load(rules.num_groups, 0.0);
   for (int e = 0; e < rules.num_logical; ++e) {
     group_load[e / group_size] += load[e];
   }
-  std::vector<int> num_groups(rules.num_nodes, 0);
   std::vector<double> node_load(rules.num_nodes, 0.0);
-  std::vector<std::int32_t> node_of_expert(rules.num_logical);
+  std::vector<int> num_groups(rules.num_nodes, 0);
+  const auto settle = [&](int group) {
+    ++num_groups[home[group]];
+    node_load[home[group]] += group_load[group];
+  };
+  for (int group = 0; group < rules.num_groups; ++group) {
+    if (home[group] != kNone && num_groups[home[group]] < room[home[group]]) {
+      settle(group);
+    } else {
+      home[group] = kNone;  // its node is gone, or has become too small
+    }
+  }
   for (const int group : heaviest_first(group_load)) {
-    int best = -1;
+    if (home[group] != kNone) {
+      continue;
+    }
+    const auto better = [&](int node, int than) {  // those with less than their share first, then the lightest
+      const bool full = num_groups[node] >= share;
+      const bool other_full = num_groups[than] >= share;
+      return full != other_full ? other_full : node_load[node] < node_load[than];
+    };
     for (int node = 0; node < rules.num_nodes; ++node) {
-      if (num_groups[node] < groups_per_node && (best < 0 || node_load[node] < node_load[best])) {
-        best = node;
+      if (num_groups[node] < room[node] && (home[group] == kNone || better(node, home[group]))) {
+        home[group] = node;
       }
     }
-    ++num_groups[best];
-    node_load[best] += group_load[group];
-    std::fill_n(node_of_expert.begin() + static_cast<std::ptrdiff_t>(group) * group_size, group_size, best);
+    check(home[group] != kNone, kName, "no node has slots left for group ", group, " of ", group_size, " experts");
+    settle(group);
+  }
+  std::vector<std::int32_t> node_of_expert(rules.num_logical);
+  for (int e = 0; e < rules.num_logical; ++e) {
+    node_of_expert[e] = home[e / group_size];
   }
   return node_of_expert;
 }

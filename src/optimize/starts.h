@@ -12,9 +12,11 @@
 
 namespace lplb {
 
-/// Which node each group of experts is on: heaviest group first, to the lightest node with room, num_groups / num_nodes
-/// groups on each. `load` [E]. Throws InvalidArgument where a node has fewer slots than experts.
-std::vector<std::int32_t> assign_groups(const PlacementRules& rules, std::span<const double> load);
+/// The node of each expert: groups that are somewhere stay there, the others go, heaviest first, to the lightest node
+/// with room, equal numbers of groups on each node that has slots, or one more. `load` [E]; `home` [num_groups] the
+/// node that a group is on, kNone = none. [E] Throws InvalidArgument where no node has slots for a group.
+std::vector<std::int32_t> assign_groups(const PlacementRules& rules, std::span<const double> load,
+                                        std::vector<std::int32_t> home);
 
 /// EPLB's idea under any rules: experts to blocks of ranks, further copies to the largest load a copy, copies packed
 /// heaviest first on the lightest rank that has not one. `load` [E]. Throws InvalidArgument where blocks are too small.

@@ -121,12 +121,16 @@ class Optimizer {
   void complete_rules() {
     rules_.max_moved = args_.max_moved;
     rules_.move_price = args_.objective.move_price;
+    std::vector<std::int32_t> home(args_.rules.num_groups, kNone);  // groups stay where they are
+    if (args_.current != nullptr) {
+      note_current(home);
+    }
     if (grouped()) {
-      rules_.node_of_expert = assign_groups(args_.rules, load_);
+      rules_.node_of_expert = assign_groups(args_.rules, load_, std::move(home));
     }
-    if (args_.current == nullptr) {
-      return;
-    }
+  }
+
+  void note_current(std::vector<std::int32_t>& home) {
     const Placement& current = *args_.current;
     check(current.num_logical() == num_logical_ && current.num_ranks() == args_.rules.num_ranks, kName, "current has ",
           current.num_logical(), " experts on ", current.num_ranks(), " ranks; the rules say ", num_logical_, " on ",
@@ -137,11 +141,10 @@ class Optimizer {
       const int rank = current.rank_of(slot);
       if (e != kNone) {
         rules_.was_there[static_cast<std::size_t>(rank) * num_logical_ + e] = 1;
-        if (grouped()) {  // groups stay where they are
-          const int group_size = num_logical_ / args_.rules.num_groups;
-          std::fill_n(rules_.node_of_expert.begin() + e / group_size * group_size, group_size,
-                      rules_.node_of_rank[rank]);
-        }
+        std::int32_t& node = home[e / (num_logical_ / args_.rules.num_groups)];
+        check(!grouped() || node == kNone || node == rules_.node_of_rank[rank], kName,
+              "current breaks the rules: expert ", e, " is on another node than its group");
+        node = rules_.node_of_rank[rank];
       }
     }
   }

@@ -26,7 +26,7 @@ Loads random_load(Rng& rng, int num_logical) {
 SearchRules search_rules(const PlacementRules& rules, const Loads& load) {
   SearchRules result = make_search_rules(rules);
   if (rules.num_groups > 1 && rules.num_nodes > 1) {
-    result.node_of_expert = assign_groups(rules, load);
+    result.node_of_expert = assign_groups(rules, load, Ints(rules.num_groups, kNone));
   }
   return result;
 }
@@ -107,7 +107,7 @@ TEST(Starts, SlotsThatNoFurtherCopyMayTakeStayEmpty) {
 
 TEST(Starts, GroupsGoHeaviestFirstToTheLightestNodeWithRoom) {
   const PlacementRules rules{.num_logical = 8, .num_ranks = 2, .num_nodes = 2, .slots_per_rank = 4, .num_groups = 4};
-  EXPECT_EQ(assign_groups(rules, Loads{1, 1, 5, 5, 2, 2, 3, 3}), (Ints{0, 0, 0, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(assign_groups(rules, Loads{1, 1, 5, 5, 2, 2, 3, 3}, Ints(4, kNone)), (Ints{0, 0, 0, 0, 1, 1, 1, 1}));
 }
 
 TEST(Starts, FindsWhatBreaksTheRules) {

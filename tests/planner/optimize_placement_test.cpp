@@ -212,6 +212,24 @@ TEST(OptimizePlacement, PlansForTheLivingAndBackWithFewMoves) {
   EXPECT_LT(back.score.imbalance[kRecorded], 4.0 / 3.0);
 }
 
+TEST(OptimizePlacement, GroupsOfADeadNodeGoToTheOthersAndTheRestStays) {
+  OptimizeArgs args{.rules = {.num_logical = 12, .num_ranks = 6, .num_nodes = 3, .slots_per_rank = 4, .num_groups = 6},
+                    .num_moves = 500};
+  const Window window = {9, 1, 8, 2, 7, 3, 6, 4, 5, 5, 4, 6};
+  const Placement before = optimize_placement(window, args).placement;
+  args.current = &before;
+  args.rules.live = {1, 1, 0, 0, 1, 1};
+  const Placement after = optimize_placement(window, args).placement;
+  const auto node_of = [](const Placement& placement, int e) {
+    return placement.node_of_rank(placement.rank_of(placement.replicas(e).front()));
+  };
+  for (int e = 0; e < 12; ++e) {
+    EXPECT_NE(node_of(after, e), 1) << e;
+    EXPECT_TRUE(node_of(before, e) == 1 || node_of(after, e) == node_of(before, e)) << e;
+    EXPECT_EQ(node_of(after, e), node_of(after, e / 2 * 2)) << e;
+  }
+}
+
 TEST(OptimizePlacement, APriceMovesFewerCopies) {
   OptimizeArgs args{.rules = kSixteen, .num_moves = 400, .num_threads = 1};
   const Placement current = optimize_placement(skewed_window(4, 1), args).placement;
@@ -356,7 +374,7 @@ TEST(OptimizePlacementErrors, ACurrentPlacementMayNotSplitAGroup) {
   EXPECT_EQ(invalid_argument_of([&] {
               optimize_placement(Window{1, 2, 3, 4}, args);
             }),
-            "[optimize_placement] current breaks the rules: expert 0 is on another node than its group");
+            "[optimize_placement] current breaks the rules: expert 1 is on another node than its group");
 }
 
 TEST(OptimizePlacementErrors, NameWhatIsWrongWithTheWindow) {
