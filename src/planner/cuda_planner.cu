@@ -148,6 +148,9 @@ Planner::Planner(Planner&&) noexcept = default;
 Planner& Planner::operator=(Planner&&) noexcept = default;
 
 void Planner::set_placement(const Placement& placement, Stream stream) {
+  // The other sizes are the solver's to check, before anything has changed.
+  check(placement.num_nodes() == impl_->placement.num_nodes(), "[Planner::set_placement] num_nodes (",
+        placement.num_nodes(), ") must stay ", impl_->placement.num_nodes());
   SplitGraph graph(placement, impl_->live);
   impl_->solve_graph.replace(graph, stream);
   impl_->device_placement.replace(placement, stream);
