@@ -119,7 +119,8 @@ struct LayersResult {
 
 /// Places layers in parallel. `windows` [L, T, E]; `current` [L] or empty. With total_slots > 0 the slots of all layers
 /// together are shared out, at least num_logical a layer, where further ones help most; within a layer ranks get equal
-/// numbers, or one more on some. Layer l uses seed + l.
+/// numbers, or one more on some. Layer l uses seed + l. args.progress counts layers; it is called within them, too, so
+/// that an exception of it ends the search soon.
 LayersResult optimize_layers(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
                              std::span<const Placement> current = {}, int total_slots = 0);
 

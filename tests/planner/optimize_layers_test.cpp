@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -91,7 +92,9 @@ TEST(OptimizeLayers, ProgressCountsLayers) {
     seen.push_back(done);
   };
   optimize_layers(one_skewed_layer(), 3, args);
-  EXPECT_EQ(seen, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_TRUE(std::ranges::is_sorted(seen));  // called within layers, too, so that it may end the search
+  seen.erase(std::ranges::unique(seen).begin(), seen.end());
+  EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1, 2, 3}));
 }
 
 TEST(OptimizeLayersErrors, NameTheArgument) {
