@@ -78,7 +78,7 @@ class Builder {
   void assign_experts() {
     std::vector<int> blocks = rules_.block_of_rank;
     std::ranges::sort(blocks);
-    blocks.erase(std::ranges::unique(blocks).begin(), blocks.end());
+    blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
     std::vector<double> load(blocks.size(), 0.0);
     std::vector<int> num_slots(blocks.size(), 0);
     std::vector<int> node(blocks.size(), kNone);

@@ -93,7 +93,7 @@ TEST(OptimizeLayers, ProgressCountsLayers) {
   };
   optimize_layers(one_skewed_layer(), 3, args);
   EXPECT_TRUE(std::ranges::is_sorted(seen));  // called within layers, too, so that it may end the search
-  seen.erase(std::ranges::unique(seen).begin(), seen.end());
+  seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
   EXPECT_EQ(seen, (std::vector<std::int64_t>{0, 1, 2, 3}));
 }
 
