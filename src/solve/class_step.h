@@ -143,8 +143,8 @@ class ClassStep {
       other(sums_, table_.scratch + 2 * kNumRanks)[c_.rank_at(i)] = 0;
     }
     Ranks under = balloted(is_under);
-    int level[kRanksPerLane];
-    int rest[kRanksPerLane];
+    int level[kRanksPerLane] = {};
+    int rest[kRanksPerLane] = {};
     LPLB_ROLL
     for (int step = c_.task.num_ranks + 1; step > 0; --step) {
       Simt::sync_warp();
