@@ -96,7 +96,8 @@ class OptimizePlacer {
       return;
     }
     if (options_.optimize.total_slots > 0) {  // shared out later; until then, just enough
-      rules.slots.assign(shape.num_ranks, (shape.num_logical + num_live() - 1) / num_live());
+      const int live = std::max(num_live(), 1);  // never 0: parse_dead leaves one
+      rules.slots.assign(shape.num_ranks, (shape.num_logical + live - 1) / live);
       return;
     }
     const int total = shape.num_physical;

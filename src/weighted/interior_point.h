@@ -162,7 +162,7 @@ class InteriorPoint {
   /// largest time shrinks by the least slack, and each expert's price rises by its least dual slack.
   LPLB_WEIGHTED bool is_done() const {
     const double largest_base = m_.scalars().largest_base;
-    const double least_slack = static_cast<double>(Block::inverse(progress_.max0));
+    const auto least_slack = static_cast<double>(Block::inverse(progress_.max0));
     const double time = m_.scalars().time - least_slack;
     const double gap = static_cast<double>(progress_.sum0) - least_slack;
     return progress_.max1 <= 1 && (gap <= kMargin * batch_.tolerance * (time - gap) ||
