@@ -95,7 +95,7 @@ class OptimizePlacer {
       rules.slots = parse_slots(options_.optimize.slots, shape.num_ranks);
       return;
     }
-    if (options_.optimize.total_slots > 0) {  // shared out later; until then, just enough
+    if (options_.optimize.total_slots > 0) {     // shared out later; until then, just enough
       const int live = std::max(num_live(), 1);  // never 0: parse_dead leaves one
       rules.slots.assign(shape.num_ranks, (shape.num_logical + live - 1) / live);
       return;
