@@ -100,10 +100,7 @@ class OptimizePlacer {
       rules.slots.assign(shape.num_ranks, (shape.num_logical + live - 1) / live);
       return;
     }
-    const int total = shape.num_physical;
-    for (int rank = 0; rank < shape.num_ranks; ++rank) {
-      rules.slots.push_back(total / shape.num_ranks + (rank < total % shape.num_ranks ? 1 : 0));
-    }
+    rules.slots = deal_slots(shape.num_physical, shape.num_ranks);
   }
 
   void read_current() {

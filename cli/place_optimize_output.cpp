@@ -5,6 +5,7 @@
 #include <map>
 #include <numeric>
 
+#include "lplb/report.h"
 #include "place_optimize.h"
 #include "table.h"
 #include "text.h"
@@ -139,25 +140,6 @@ Json scores_to_json(const std::vector<PlacementScore>& layers) {
   return json;
 }
 
-Json limits_to_json(const OptimizedPlaces& places) {
-  Json ranks = Json::array();
-  for (const RankLimit& limit : places.limits.ranks) {
-    ranks.push_back({{"rank", limit.rank}, {"frequency", limit.frequency}});
-  }
-  Json experts = Json::array();
-  for (const ExpertLimit& limit : places.limits.experts) {
-    experts.push_back({{"expert", limit.expert},
-                       {"frequency", limit.frequency},
-                       {"tokens", limit.tokens},
-                       {"copy_on", limit.copy_on},
-                       {"gain", limit.gain}});
-  }
-  return {{"layer", places.worst_layer},
-          {"imbalance", places.limits.imbalance},
-          {"ranks", std::move(ranks)},
-          {"experts", std::move(experts)}};
-}
-
 Json curve_to_json(const OptimizedPlaces& places) {
   Json curve = Json::array();
   for (const TradeOff& point : places.curve) {
@@ -214,7 +196,8 @@ void add_optimized_json(const PlaceOptions& options, const LayerWindows& windows
   json["seed"] = options.args.seed;
   json["expected"] = std::move(expected);
   json["layers"] = std::move(layers);
-  json["limits"] = limits_to_json(places);
+  json["limits"] = {{"layer", places.worst_layer}};
+  json["limits"].update(Json::parse(limits_to_json(places.limits)));
   if (!places.curve.empty()) {
     json["trade_off"] = curve_to_json(places);
   }

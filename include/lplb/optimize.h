@@ -112,6 +112,12 @@ PlacementScore score_placement(std::span<const Tokens> window, const Placement& 
 std::vector<OptimizeResult> optimize_trade_off(std::span<const Tokens> window, const OptimizeArgs& args,
                                                std::span<const int> limits);
 
+/// `num_slots` dealt to the live ranks (`live` [G], empty = all): equal numbers, and one more on some. With `turn` = 0
+/// these are the first ranks; further turns go on where the one before ended. [G], 0 on dead ranks. Throws
+/// InvalidArgument where no rank is alive.
+std::vector<std::int32_t> deal_slots(int num_slots, int num_ranks, std::span<const std::uint8_t> live = {},
+                                     int turn = 0);
+
 struct LayersResult {
   std::vector<OptimizeResult> layers;
   std::vector<int> num_slots;  // [L] slots of each layer, all ranks together

@@ -148,8 +148,8 @@ class Chain {
         }
       }
     }
-    const double price = scenario <= static_cast<int>(Scenario::kNoise) ? rules_.move_price * num_moved_ : 0;
-    return scenario_excess(values_, lane_weights_, args_.objective.tail) + price;
+    return scenario_excess(values_, lane_weights_, args_.objective.tail) +
+           move_cost(args_.objective, scenario, num_moved_);
   }
 
   double score_of(int scenario) { return scenario_score(args_.objective, scenario, excess_[scenario]); }

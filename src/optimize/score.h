@@ -15,6 +15,11 @@ double tail_excess(std::span<const double> excess);
 /// Excess of a scenario: the mean, weighted (`weights` empty = equally), with the part `tail` from the worst tenth.
 double scenario_excess(std::span<const double> excess, std::span<const double> weights, double tail);
 
+/// What moved copies add to the excess of a scenario: they are paid for where the next batches are expected.
+inline double move_cost(const PlacementObjective& objective, int scenario, int num_moved) {
+  return scenario <= static_cast<int>(Scenario::kNoise) ? objective.move_price * num_moved : 0;
+}
+
 inline double scenario_score(const PlacementObjective& objective, int scenario, double excess) {
   return objective.weight[scenario] * std::log(excess + objective.floor[scenario]) +
          objective.linear[scenario] * excess;

@@ -55,6 +55,26 @@ std::vector<std::int32_t> usable_slots(const PlacementRules& rules) {
   return slots;
 }
 
+std::vector<std::int32_t> deal_slots(int num_slots, int num_ranks, std::span<const std::uint8_t> live, int turn) {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    if (live.empty() || live[rank]) {
+      ranks.push_back(rank);
+    }
+  }
+  const int num_live = static_cast<int>(ranks.size());
+  check(num_live > 0, "[deal_slots] no rank is alive");
+  std::vector<std::int32_t> slots(num_ranks, 0);
+  for (const int rank : ranks) {
+    slots[rank] = num_slots / num_live;
+  }
+  const int num_more = num_slots % num_live;
+  for (int i = 0; i < num_more; ++i) {
+    ++slots[ranks[(static_cast<std::int64_t>(turn) * num_more + i) % num_live]];
+  }
+  return slots;
+}
+
 SearchRules make_search_rules(const PlacementRules& rules) {
   check_sizes(rules);
   SearchRules result{.slots = usable_slots(rules)};

@@ -2,6 +2,7 @@
 
 // Which moves a user's constraints leave open.
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,8 +18,10 @@ struct SearchRules {
   std::vector<std::int32_t> node_of_expert = {};  // [E] kNone = any node
   std::vector<std::uint8_t> was_there = {};  // [G, E] 1 = the current placement has the copy; empty = no current one
   int max_moved = -1;                        // copies that the current placement has not; -1 = any number
-  double move_price = 0;                     // excess imbalance that a moved copy costs
 
+  int num_usable_ranks() const {
+    return static_cast<int>(std::ranges::count_if(slots, [](std::int32_t num) { return num > 0; }));
+  }
   /// 1 when expert e (or kNone) on `rank` had to be moved there.
   int moved(int rank, std::int32_t e) const {
     return e != kNone && !was_there.empty() && !was_there[rank * node_of_expert.size() + e] ? 1 : 0;

@@ -20,26 +20,6 @@ namespace {
 constexpr const char* kName = "[optimize_layers] ";
 constexpr std::int64_t kTrialMoves = 1500;  // of a chain that only estimates what further slots give
 
-/// `num_slots` over the ranks that may have some: equal, and one more on some, which differ from layer to layer.
-std::vector<std::int32_t> deal_slots(int num_slots, int layer, std::span<const std::int32_t> usable) {
-  std::vector<int> ranks;
-  for (int rank = 0; rank < static_cast<int>(usable.size()); ++rank) {
-    if (usable[rank] > 0) {
-      ranks.push_back(rank);
-    }
-  }
-  const int num_ranks = static_cast<int>(ranks.size());
-  std::vector<std::int32_t> slots(usable.size(), 0);
-  for (const int rank : ranks) {
-    slots[rank] = num_slots / num_ranks;
-  }
-  const int num_more = num_slots % num_ranks;
-  for (int i = 0; i < num_more; ++i) {
-    ++slots[ranks[(static_cast<std::int64_t>(layer) * num_more + i) % num_ranks]];
-  }
-  return slots;
-}
-
 class LayerOptimizer {
  public:
   LayerOptimizer(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
@@ -103,9 +83,14 @@ class LayerOptimizer {
     return optimize_placement(window(layer), args);
   }
 
+  /// Layers take turns with what does not divide.
+  std::vector<std::int32_t> dealt(int layer, int num_slots) const {
+    return deal_slots(num_slots, args_.rules.num_ranks, args_.rules.live, layer);
+  }
+
   /// Expected excess imbalance of a layer with so many slots; each is computed once.
   double estimate(int layer, int num_slots) {
-    const auto slots = deal_slots(num_slots, layer, usable_);
+    const auto slots = dealt(layer, num_slots);
     const OptimizeResult result = optimize(layer, slots, std::min(kTrialMoves, args_.num_moves));
     return result.score.imbalance[static_cast<int>(Scenario::kNoise)];
   }
@@ -116,11 +101,8 @@ class LayerOptimizer {
           ") must be in 1..", kMaxRanks);
     check(rules.live.empty() || static_cast<int>(rules.live.size()) == rules.num_ranks, kName, "live has ",
           rules.live.size(), " entries; it must have one for each of the ", rules.num_ranks, " ranks");
-    usable_.assign(rules.num_ranks, 1);
-    for (std::size_t rank = 0; rank < rules.live.size(); ++rank) {
-      usable_[rank] = rules.live[rank] ? 1 : 0;
-    }
-    const int row = static_cast<int>(std::ranges::count(usable_, 1));
+    const auto num_dead = std::ranges::count(rules.live, std::uint8_t{0});
+    const int row = rules.num_ranks - static_cast<int>(num_dead);
     check(row > 0, kName, "no rank is alive");
     const std::int64_t least = static_cast<std::int64_t>(num_layers_) * args_.rules.num_logical;
     check(total_slots >= least, kName, "total_slots (", total_slots, ") must be at least ", num_layers_, " layers of ",
@@ -150,7 +132,7 @@ class LayerOptimizer {
     }
     std::vector<std::vector<std::int32_t>> slots;
     for (int layer = 0; layer < num_layers_; ++layer) {
-      slots.push_back(deal_slots(num_slots[layer], layer, usable_));
+      slots.push_back(dealt(layer, num_slots[layer]));
     }
     return slots;
   }
@@ -159,8 +141,7 @@ class LayerOptimizer {
   int num_layers_;
   const OptimizeArgs& args_;
   std::span<const Placement> current_;
-  std::vector<std::int32_t> usable_;  // [G] 1 = the rank is alive
-  std::mutex mutex_;                  // of num_done_ and the callback
+  std::mutex mutex_;  // of num_done_ and the callback
   std::int64_t num_done_ = 0;
 };
 

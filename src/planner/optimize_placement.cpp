@@ -1,7 +1,7 @@
 // The order of an optimization: batches to judge on, starts, chains of the search from the best of them, the best
 // result by the exact judge. Starts are EPLB, LPLB's topologies, a greedy placement, and the current one.
 
-#include "planner/optimize_placement.h"
+#include "lplb/optimize.h"
 
 #include <algorithm>
 #include <chrono>
@@ -71,8 +71,7 @@ class Optimizer {
         rules_(make_search_rules(args.rules)),
         num_logical_(args.rules.num_logical),
         load_(mean_load(window, num_logical_)),
-        sampler_(window, num_logical_,
-                 static_cast<int>(std::ranges::count_if(rules_.slots, [](int s) { return s > 0; }))),
+        sampler_(window, num_logical_, rules_.num_usable_ranks()),
         judge_(sampler_, window, num_logical_, args.objective, args.seed),
         stride_(std::ranges::max(rules_.slots)) {
     complete_rules();
@@ -120,7 +119,6 @@ class Optimizer {
 
   void complete_rules() {
     rules_.max_moved = args_.max_moved;
-    rules_.move_price = args_.objective.move_price;
     std::vector<std::int32_t> home(args_.rules.num_groups, kNone);  // groups stay where they are
     if (args_.current != nullptr) {
       note_current(home);
@@ -267,14 +265,15 @@ class Optimizer {
   std::vector<Candidate> starts_;
 };
 
-}  // namespace
-
+/// `more_starts` keep the rules of `args`.
 OptimizeResult optimize_from(std::span<const Tokens> window, const OptimizeArgs& args,
                              std::span<const Placement> more_starts) {
   check_window("optimize_placement", window, args.rules.num_logical);
   check_args(args);
   return Optimizer(window, args).run(more_starts);
 }
+
+}  // namespace
 
 OptimizeResult optimize_placement(std::span<const Tokens> window, const OptimizeArgs& args) {
   return optimize_from(window, args, {});
@@ -306,8 +305,7 @@ PlacementScore score_placement(std::span<const Tokens> window, const Placement& 
         "[score_placement] placement has ", placement.num_logical(), " experts on ", placement.num_ranks(),
         " ranks; the rules say ", rules.num_logical, " on ", rules.num_ranks);
   const SearchRules search_rules = make_search_rules(rules);
-  const auto num_live = std::ranges::count_if(search_rules.slots, [](int slots) { return slots > 0; });
-  const ScenarioSampler sampler(window, rules.num_logical, static_cast<int>(num_live));
+  const ScenarioSampler sampler(window, rules.num_logical, search_rules.num_usable_ranks());
   return PlacementJudge(sampler, window, rules.num_logical, objective, seed).judge(placement, rules.live, 0);
 }
 

@@ -75,10 +75,11 @@ PlacementScore PlacementJudge::judge(const Placement& placement, std::span<const
       excess.push_back(plan.max_load / perfect - 1);
       weights.push_back(batch.weight);
     }
-    const double price = scenario <= static_cast<int>(Scenario::kNoise) ? objective_.move_price * num_moved : 0;
     score.imbalance[scenario] = 1 + scenario_excess(excess, weights, 0);
     score.tail_imbalance[scenario] = 1 + tail_excess(excess);
-    score.objective += scenario_score(objective_, scenario, scenario_excess(excess, weights, objective_.tail) + price);
+    const double priced =
+        scenario_excess(excess, weights, objective_.tail) + move_cost(objective_, scenario, num_moved);
+    score.objective += scenario_score(objective_, scenario, priced);
   }
   return score;
 }

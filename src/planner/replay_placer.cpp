@@ -22,9 +22,7 @@ using Clock = std::chrono::steady_clock;
 PlacementRules make_rules(const PolicyArgs& shape) {
   PlacementRules rules{.num_logical = shape.num_logical, .num_ranks = shape.num_ranks, .num_nodes = shape.num_nodes};
   rules.num_groups = shape.num_nodes > 1 && shape.num_groups % shape.num_nodes == 0 ? shape.num_groups : 1;
-  for (int rank = 0; rank < shape.num_ranks; ++rank) {
-    rules.slots.push_back(shape.num_physical / shape.num_ranks + (rank < shape.num_physical % shape.num_ranks ? 1 : 0));
-  }
+  rules.slots = deal_slots(shape.num_physical, shape.num_ranks);
   return rules;
 }
 

@@ -190,4 +190,6 @@ namespace lplb {
 
 std::string replay_to_json(const ReplayResult& result) { return report::dump_pretty(report::result_to_json(result)); }
 
+std::string limits_to_json(const PlacementLimits& limits) { return report::dump_line(report::to_json(limits)); }
+
 }  // namespace lplb

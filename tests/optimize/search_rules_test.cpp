@@ -62,6 +62,17 @@ TEST(SearchRules, CountsWhatTheCurrentPlacementHasNot) {
   EXPECT_EQ(rules.moved(1, kNone), 0);
 }
 
+TEST(DealSlots, ToTheLivingOneMoreOnSomeWhoTakeTurns) {
+  EXPECT_EQ(deal_slots(8, 4), (Ints{2, 2, 2, 2}));
+  EXPECT_EQ(deal_slots(10, 4), (Ints{3, 3, 2, 2}));
+  EXPECT_EQ(deal_slots(10, 4, {}, 1), (Ints{2, 2, 3, 3}));
+  const std::vector<std::uint8_t> live = {1, 0, 1, 1};
+  EXPECT_EQ(deal_slots(7, 4, live), (Ints{3, 0, 2, 2}));
+  EXPECT_EQ(deal_slots(7, 4, live, 2), (Ints{2, 0, 2, 3}));
+  const std::vector<std::uint8_t> dead(2, 0);
+  EXPECT_EQ(invalid_argument_of([&] { deal_slots(1, 2, dead); }), "[deal_slots] no rank is alive");
+}
+
 TEST(SearchRulesErrors, NameTheArgument) {
   EXPECT_EQ(refusal({.num_logical = 0, .slots_per_rank = 1}),
             "[optimize_placement] num_logical (0) must be in 1..4096");
