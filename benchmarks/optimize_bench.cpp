@@ -5,48 +5,19 @@
 #include <benchmark/benchmark.h>
 
 #include <span>
-#include <string>
 #include <vector>
 
-#include "lplb/optimize.h"
-#include "lplb/trace_io.h"
+#include "optimize_case.h"
 
 namespace lplb {
 namespace {
 
-constexpr int kNumLayers = 58;
-constexpr int kNumBatches = 16;
-constexpr int kNumLogical = 256;
-
-/// [L, T, E] of log-normal popularity (sigma 0.7) that drifts by a fiftieth from batch to batch.
-std::vector<Tokens> make_windows() {
-  const Trace trace = synthesize_trace({.num_steps = kNumBatches,
-                                        .num_layers = kNumLayers,
-                                        .num_experts = kNumLogical,
-                                        .tokens_per_source = 131072,
-                                        .skew = 0.7,
-                                        .drift = 0.02,
-                                        .seed = 1});
-  std::vector<Tokens> windows;
-  for (int layer = 0; layer < kNumLayers; ++layer) {
-    for (int step = 0; step < kNumBatches; ++step) {
-      const auto counts = trace.at(step, layer);
-      windows.insert(windows.end(), counts.begin(), counts.end());
-    }
-  }
-  return windows;
-}
-
 const std::vector<Tokens>& windows() {
-  static const std::vector<Tokens> made = make_windows();
+  static const std::vector<Tokens> made = model_windows();
   return made;
 }
 
-std::span<const Tokens> one_window() { return std::span(windows()).first(std::size_t{kNumBatches} * kNumLogical); }
-
-OptimizeArgs make_args() {
-  return {.rules = {.num_logical = kNumLogical, .num_ranks = 64, .slots_per_rank = 6}, .num_threads = 2};
-}
+std::span<const Tokens> one_window() { return std::span(windows()).first(std::size_t{kModelBatches} * kModelExperts); }
 
 double imbalance(const OptimizeResult& result, Scenario scenario) {
   return result.score.imbalance[static_cast<int>(scenario)];
@@ -54,7 +25,7 @@ double imbalance(const OptimizeResult& result, Scenario scenario) {
 
 void one_layer(benchmark::State& state) {
   for (auto _ : state) {
-    const OptimizeResult result = optimize_placement(one_window(), make_args());
+    const OptimizeResult result = optimize_placement(one_window(), model_args(2));
     state.counters["imbalance_window"] = imbalance(result, Scenario::kRecorded);
     state.counters["imbalance_noise"] = imbalance(result, Scenario::kNoise);
     state.counters["moves"] = static_cast<double>(result.num_moves);
@@ -62,8 +33,8 @@ void one_layer(benchmark::State& state) {
 }
 
 void one_layer_in_100_ms(benchmark::State& state) {
-  const OptimizeResult whole = optimize_placement(one_window(), make_args());
-  OptimizeArgs args = make_args();
+  const OptimizeResult whole = optimize_placement(one_window(), model_args(2));
+  OptimizeArgs args = model_args(2);
   args.time_limit_s = 0.1;
   for (auto _ : state) {
     const OptimizeResult result = optimize_placement(one_window(), args);
@@ -76,7 +47,7 @@ void one_layer_in_100_ms(benchmark::State& state) {
 
 void model(benchmark::State& state) {
   for (auto _ : state) {
-    benchmark::DoNotOptimize(optimize_layers(windows(), kNumLayers, make_args()).layers.data());
+    benchmark::DoNotOptimize(optimize_layers(windows(), kModelLayers, model_args(2)).layers.data());
   }
 }
 

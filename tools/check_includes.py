@@ -44,7 +44,7 @@ PUBLIC_HEADERS = {
     "optimize": ["optimize"],
     "metrics": ["metrics"],
     "weighted": ["weighted", "cuda_weighted"],
-    "planner": ["planner", "policy", "replay", "cuda_planner", "placement_bench"],
+    "planner": ["planner", "policy", "replay", "cuda_planner", "cuda_optimize", "placement_bench"],
     "trace": ["trace_io"],
     "report": ["report"],
 }

@@ -20,14 +20,16 @@ constexpr std::uint64_t mix64(std::uint64_t x) {
 
 class Rng {
  public:
-  explicit Rng(std::uint64_t seed) : state_(seed) {}
-  std::uint64_t next() { return mix64(state_ += 0x9e3779b97f4a7c15ULL); }
-  /// Uniform in [0, bound), bound > 0; the bias is below bound / 2^64.
-  std::uint64_t below(std::uint64_t bound) {
+  constexpr explicit Rng(std::uint64_t seed) : state_(seed) {}
+  constexpr std::uint64_t next() { return mix64(state_ += kStep); }
+  /// As that many calls of next().
+  constexpr void skip(std::uint64_t num_words) { state_ += num_words * kStep; }
+  /// Uniform in [0, bound), bound > 0; the bias is below bound / 2^64. One word of next().
+  constexpr std::uint64_t below(std::uint64_t bound) {
     return static_cast<std::uint64_t>((__extension__ static_cast<unsigned __int128>(next()) * bound) >> 64);
   }
-  /// Uniform in [0, 1) with 53 bits.
-  double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  /// Uniform in [0, 1) with 53 bits. One word of next().
+  constexpr double uniform() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
   /// Standard normal, Box-Muller.
   double normal() {
     const double radius = std::sqrt(-2.0 * std::log(1.0 - uniform()));
@@ -35,6 +37,7 @@ class Rng {
   }
 
  private:
+  static constexpr std::uint64_t kStep = 0x9e3779b97f4a7c15ULL;
   std::uint64_t state_;
 };
 

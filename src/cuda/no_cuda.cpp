@@ -6,6 +6,7 @@
 #include "lplb/cuda.h"
 #include "lplb/cuda_apportion.h"
 #include "lplb/cuda_count.h"
+#include "lplb/cuda_optimize.h"
 #include "lplb/cuda_placement.h"
 #include "lplb/cuda_planner.h"
 #include "lplb/cuda_remap.h"
@@ -94,6 +95,10 @@ PlanView Planner::plan_view() const { refuse("Planner"); }
 Counts Planner::table() const { refuse("Planner"); }
 Plan Planner::read_plan(Stream) const { refuse("Planner"); }
 std::int32_t Planner::read_status(Stream) { refuse("Planner"); }
+
+LayersResult optimize_layers(std::span<const Tokens>, int, const OptimizeArgs&, std::span<const Placement>, int) {
+  refuse("optimize_layers");
+}
 
 struct WeightedDeviceModel::Impl {};
 WeightedDeviceModel::WeightedDeviceModel(const WeightedModel&, double) { refuse("WeightedDeviceModel"); }

@@ -14,18 +14,20 @@ namespace {
 #define LPLB_AVX2 [[gnu::target("avx2")]]
 const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
 
-LPLB_AVX2 void relax_avx2(LaneBlock& block, const Arrangement& arrangement, DirtyRanks& dirty,
+LPLB_AVX2 void relax_avx2(LaneBlock& block, const ArrangementView& arrangement, DirtyRanks& dirty,
                           const RelaxLimits& limits) {
   Levelling::relax<8>(block, arrangement, dirty, limits);
 }
-LPLB_AVX2 void sweep_avx2(LaneBlock& block, const Arrangement& arrangement) { Levelling::sweep<8>(block, arrangement); }
+LPLB_AVX2 void sweep_avx2(LaneBlock& block, const ArrangementView& arrangement) {
+  Levelling::sweep<8>(block, arrangement);
+}
 LPLB_AVX2 void measure_avx2(const LaneBlock& block, LaneValues& max_load, LaneValues& excess) {
   Levelling::measure<8>(block, max_load, excess);
 }
 #else
 constexpr bool kHasAvx2 = false;
-void relax_avx2(LaneBlock&, const Arrangement&, DirtyRanks&, const RelaxLimits&) {}
-void sweep_avx2(LaneBlock&, const Arrangement&) {}
+void relax_avx2(LaneBlock&, const ArrangementView&, DirtyRanks&, const RelaxLimits&) {}
+void sweep_avx2(LaneBlock&, const ArrangementView&) {}
 void measure_avx2(const LaneBlock&, LaneValues&, LaneValues&) {}
 #endif
 
@@ -58,12 +60,12 @@ LaneBlock::LaneBlock(int num_logical, int num_ranks, int num_slots)
       slot_is_saved_(num_slots, 0),
       rank_is_saved_(num_ranks, 0) {}
 
-void LaneBlock::restart(const Arrangement& arrangement, int num_sweeps) {
+void LaneBlock::restart(const ArrangementView& arrangement, int num_sweeps) {
   keep();
   flow_.assign(flow_.size(), LaneValues{});
   load_.assign(load_.size(), LaneValues{});
   for (int e = 0; e < arrangement.num_logical(); ++e) {
-    const auto& copies = arrangement.copies(e);
+    const CopyList copies = arrangement.copies(e);
     const LaneValues share = scaled(weight_[e], 1.0F / static_cast<float>(copies.size()));
     for (const int slot : copies) {
       flow_[slot] = share;
@@ -90,8 +92,8 @@ void LaneBlock::take_back() {
 }
 
 /// The tokens that slot had for expert e go to the expert's other copies.
-void LaneBlock::leave(const Arrangement& arrangement, int slot, int e, DirtyRanks& dirty) {
-  const auto& copies = arrangement.copies(e);
+void LaneBlock::leave(const ArrangementView& arrangement, int slot, int e, DirtyRanks& dirty) {
+  const CopyList copies = arrangement.copies(e);
   const LaneValues share = scaled(flow_[slot], 1.0F / static_cast<float>(copies.size()));
   subtract(load_[arrangement.rank_of(slot)], flow_[slot]);
   flow_[slot] = LaneValues{};
@@ -105,7 +107,7 @@ void LaneBlock::leave(const Arrangement& arrangement, int slot, int e, DirtyRank
   }
 }
 
-void LaneBlock::exchange(const Arrangement& arrangement, int a, int b, DirtyRanks& dirty) {
+void LaneBlock::exchange(const ArrangementView& arrangement, int a, int b, DirtyRanks& dirty) {
   const int rank_a = arrangement.rank_of(a);
   const int rank_b = arrangement.rank_of(b);
   subtract(load_[rank_a], flow_[a]);
@@ -116,7 +118,8 @@ void LaneBlock::exchange(const Arrangement& arrangement, int a, int b, DirtyRank
   dirty.push(rank_a);
 }
 
-void LaneBlock::follow(const Arrangement& arrangement, const Move& move, DirtyRanks& dirty, const RelaxLimits& limits) {
+void LaneBlock::follow(const ArrangementView& arrangement, const Move& move, DirtyRanks& dirty,
+                       const RelaxLimits& limits) {
   const int rank = arrangement.rank_of(move.to);
   save_slot(move.to);
   save_rank(rank);
@@ -135,7 +138,7 @@ void LaneBlock::follow(const Arrangement& arrangement, const Move& move, DirtyRa
   }
 }
 
-void LaneBlock::sweep(const Arrangement& arrangement) {
+void LaneBlock::sweep(const ArrangementView& arrangement) {
   if (kHasAvx2) {
     sweep_avx2(*this, arrangement);
   } else {

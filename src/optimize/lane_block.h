@@ -56,15 +56,15 @@ class LaneBlock {
   /// Loads of the experts in each lane, to be written before restart(). [E]
   std::span<LaneValues> weights() { return weight_; }
   /// Divides evenly, then levels all experts `num_sweeps` times.
-  void restart(const Arrangement& arrangement, int num_sweeps);
+  void restart(const ArrangementView& arrangement, int num_sweeps);
 
   /// Follows a move that `arrangement` has already made and levels what it touched. Until keep() everything can be
   /// taken back.
-  void follow(const Arrangement& arrangement, const Move& move, DirtyRanks& dirty, const RelaxLimits& limits);
+  void follow(const ArrangementView& arrangement, const Move& move, DirtyRanks& dirty, const RelaxLimits& limits);
   void keep();
   void take_back();
   /// Levels all experts once more.
-  void sweep(const Arrangement& arrangement);
+  void sweep(const ArrangementView& arrangement);
 
   std::span<const LaneValues> rank_load() const { return load_; }  // [G]
   std::span<const LaneValues> flow() const { return flow_; }       // [slots] tokens of the copy in the slot
@@ -90,8 +90,8 @@ class LaneBlock {
       saved_.push_back({~rank, load_[rank]});
     }
   }
-  void leave(const Arrangement& arrangement, int slot, int e, DirtyRanks& dirty);
-  void exchange(const Arrangement& arrangement, int a, int b, DirtyRanks& dirty);
+  void leave(const ArrangementView& arrangement, int slot, int e, DirtyRanks& dirty);
+  void exchange(const ArrangementView& arrangement, int a, int b, DirtyRanks& dirty);
 
   std::vector<LaneValues> weight_;  // [E]
   std::vector<LaneValues> flow_;    // [slots] tokens of the copy in the slot

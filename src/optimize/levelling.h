@@ -24,8 +24,8 @@ struct VectorOf {
 struct Levelling {
   /// Levels expert e in all lanes and returns the largest change of a rank's load.
   template <int width>
-  LPLB_ALWAYS_INLINE static float level_expert(LaneBlock& block, const Arrangement& arrangement, int e) {
-    const auto& copies = arrangement.copies(e);
+  LPLB_ALWAYS_INLINE static float level_expert(LaneBlock& block, const ArrangementView& arrangement, int e) {
+    const CopyList copies = arrangement.copies(e);
     float largest = 0;
     for (int part = 0; part < kLanes; part += width) {
       const float change = copies.size() == 2 ? level_pair<width>(block, arrangement, copies[0], copies[1], part)
@@ -37,7 +37,8 @@ struct Levelling {
 
   /// Half the difference of the two loads moves, as far as the copy of the fuller rank has tokens.
   template <int width>
-  LPLB_ALWAYS_INLINE static float level_pair(LaneBlock& block, const Arrangement& arrangement, int a, int b, int part) {
+  LPLB_ALWAYS_INLINE static float level_pair(LaneBlock& block, const ArrangementView& arrangement, int a, int b,
+                                             int part) {
     using Vector = typename VectorOf<width>::Type;
     Vector& flow_a = *reinterpret_cast<Vector*>(&block.flow_[a][part]);
     Vector& flow_b = *reinterpret_cast<Vector*>(&block.flow_[b][part]);
@@ -59,9 +60,9 @@ struct Levelling {
   /// The water level of e over the loads that its ranks have without it. Starts with all copies under water; those
   /// above the level are taken out until none is.
   template <int width>
-  LPLB_ALWAYS_INLINE static float level_many(LaneBlock& block, const Arrangement& arrangement, int e, int part) {
+  LPLB_ALWAYS_INLINE static float level_many(LaneBlock& block, const ArrangementView& arrangement, int e, int part) {
     using Vector = typename VectorOf<width>::Type;
-    const auto& copies = arrangement.copies(e);
+    const CopyList copies = arrangement.copies(e);
     const auto floor_of = [&](int slot, Vector& floor) {
       floor = *reinterpret_cast<const Vector*>(&block.load_[arrangement.rank_of(slot)][part]) -
               *reinterpret_cast<const Vector*>(&block.flow_[slot][part]);
@@ -77,7 +78,7 @@ struct Levelling {
       lowest = floor < lowest ? floor : lowest;
     }
     Vector level = sum * (1.0F / static_cast<float>(copies.size()));
-    for (std::size_t round = 1; round < copies.size(); ++round) {
+    for (int round = 1; round < copies.size(); ++round) {
       level = level > lowest ? level : lowest;
       sum = weight;
       Vector count = {};
@@ -120,7 +121,7 @@ struct Levelling {
   }
 
   template <int width>
-  LPLB_ALWAYS_INLINE static void relax(LaneBlock& block, const Arrangement& arrangement, DirtyRanks& dirty,
+  LPLB_ALWAYS_INLINE static void relax(LaneBlock& block, const ArrangementView& arrangement, DirtyRanks& dirty,
                                        const RelaxLimits& limits) {
     int num_left = limits.max_experts;
     while (!dirty.empty() && num_left > 0) {
@@ -147,7 +148,7 @@ struct Levelling {
   }
 
   template <int width>
-  LPLB_ALWAYS_INLINE static void sweep(LaneBlock& block, const Arrangement& arrangement) {
+  LPLB_ALWAYS_INLINE static void sweep(LaneBlock& block, const ArrangementView& arrangement) {
     for (int e = 0; e < arrangement.num_logical(); ++e) {
       if (arrangement.copies(e).size() > 1) {
         level_expert<width>(block, arrangement, e);

@@ -1,6 +1,5 @@
 // Forecast by exponential smoothing, its decay chosen by what would have predicted each batch of the window best from
-// those before it. Noise has half the covariance of the window's differences (experts of one subject rise together) and
-// half independent variances, which also cover directions that few batches cannot show.
+// those before it; the differences from the forecasts are what optimize/draw.h makes new batches of.
 
 #include "optimize/scenarios.h"
 
@@ -15,8 +14,6 @@ namespace lplb {
 namespace {
 
 constexpr double kDecays[] = {1.0, 0.8, 0.5, 0.2};
-constexpr double kDriftScale = 3;
-constexpr double kLeastShare = 0.05;  // of its forecast: what a drawn load is at least
 constexpr double kPriorSpread = 0.1;  // of a load, where one batch says nothing of it
 constexpr double kPriorWeight = 2;    // batches that the common relative variance counts as
 constexpr double kCommonDirections = 0.5;
@@ -27,21 +24,6 @@ constexpr double kJump = 6;           // times the usual squared difference: not
 double squared_distance(const std::vector<double>& a, const std::vector<double>& b) {
   return std::transform_reduce(a.begin(), a.end(), b.begin(), 0.0, std::plus<>(),
                                [](double x, double y) { return (x - y) * (x - y); });
-}
-
-/// Nearly standard normal, cheaply and with the same bits everywhere: eight uniform numbers summed.
-double draw_normal(Rng& rng) {
-  std::int64_t sum = 0;
-  for (int word = 0; word < 2; ++word) {
-    std::uint64_t bits = rng.next();
-    for (int part = 0; part < 4; ++part) {
-      sum += static_cast<std::int64_t>(bits & 0xffff);
-      bits >>= 16;
-    }
-  }
-  constexpr double kMean = 8 * 32767.5;
-  constexpr double kDeviation = 53509.87;  // sqrt(8 (2^32 - 1) / 12)
-  return (static_cast<double>(sum) - kMean) / kDeviation;
 }
 
 }  // namespace
@@ -71,6 +53,7 @@ ScenarioSampler::ScenarioSampler(std::span<const Tokens> window, int num_logical
     const double weight = std::pow(decay_, num_batches() - 1 - batch);
     recorded_weight_.push_back(weight < kLeastWeight ? 0 : weight);
   }
+  make_view();
 }
 
 ScenarioSampler::Shares ScenarioSampler::forecast(int num_first, double decay) const {
@@ -150,50 +133,34 @@ void ScenarioSampler::drop_jumps() {
   deviation_ = std::move(kept);
 }
 
-ScenarioSampler::Shares ScenarioSampler::draw_noise(double scale, Rng& rng) const {
-  Shares direction(num_logical_, 0.0);
+void ScenarioSampler::make_view() {
+  for (const Shares& share : share_) {
+    flat_.insert(flat_.end(), share.begin(), share.end());
+  }
+  const std::size_t first_deviation = flat_.size();
   for (const Shares& deviation : deviation_) {
-    const double factor = draw_normal(rng);
-    for (int e = 0; e < num_logical_; ++e) {
-      direction[e] += factor * deviation[e];
-    }
+    flat_.insert(flat_.end(), deviation.begin(), deviation.end());
   }
   const double common = deviation_.empty() ? 0 : kCommonDirections;
-  Shares result(num_logical_);
-  for (int e = 0; e < num_logical_; ++e) {
-    const double change = std::sqrt(common) * direction[e] + std::sqrt(1 - common) * spread_[e] * draw_normal(rng);
-    result[e] = std::max(kLeastShare * base_[e], base_[e] + scale * change);
-  }
-  return result;
-}
-
-ScenarioSampler::Shares ScenarioSampler::draw_shift(Rng& rng) const {
-  Shares result = base_;
-  for (int e = num_logical_ - 1; e > 0; --e) {
-    std::swap(result[e], result[rng.below(e + 1)]);
-  }
-  const double skew = std::min(1.0, 2 * rng.uniform());
-  for (double& share : result) {
-    share = skew * share + (1 - skew) / num_logical_;
-  }
-  return result;
-}
-
-void ScenarioSampler::put(const Shares& shares, int lane, std::span<LaneValues> weights) const {
-  const double scale = num_live_ / std::accumulate(shares.begin(), shares.end(), 0.0);
-  for (int e = 0; e < num_logical_; ++e) {
-    weights[e][lane] = static_cast<float>(shares[e] * scale);
-  }
-}
-
-void ScenarioSampler::put_recorded(int batch, int lane, std::span<LaneValues> weights) const {
-  put(share_[batch], lane, weights);
+  view_ = {.num_logical = num_logical_,
+           .num_batches = num_batches(),
+           .num_deviations = static_cast<int>(deviation_.size()),
+           .num_live = num_live_,
+           .common_factor = std::sqrt(common),
+           .own_factor = std::sqrt(1 - common),
+           .share = flat_.data(),
+           .recorded_weight = recorded_weight_.data(),
+           .base = base_.data(),
+           .deviation = flat_.data() + first_deviation,
+           .spread = spread_.data()};
 }
 
 void ScenarioSampler::draw(Scenario kind, Rng& rng, std::span<LaneValues> weights) const {
+  Shares shares(num_logical_);
+  Shares factors(deviation_.size());
+  const DrawScratch scratch{.shares = shares.data(), .factors = factors.data()};
   for (int lane = 0; lane < kLanes; ++lane) {
-    put(kind == Scenario::kShift ? draw_shift(rng) : draw_noise(kind == Scenario::kDrift ? kDriftScale : 1.0, rng),
-        lane, weights);
+    draw_lane(view_, kind, rng, scratch, weights.front().data() + lane);
   }
 }
 

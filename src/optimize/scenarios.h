@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "lplb/optimize.h"
 #include "lplb/types.h"
+#include "optimize/draw.h"
 #include "optimize/lanes.h"
 
 namespace lplb {
@@ -22,17 +23,19 @@ class ScenarioSampler {
   /// `window` [num_batches, num_logical], the latest batch last; every batch has a token. Loads are given in units of
   /// the mean load of `num_live` ranks.
   ScenarioSampler(std::span<const Tokens> window, int num_logical, int num_live);
+  ScenarioSampler(const ScenarioSampler&) = delete;
+  ScenarioSampler& operator=(const ScenarioSampler&) = delete;
 
   int num_batches() const { return static_cast<int>(share_.size()); }
   double num_live() const { return num_live_; }
   /// Mean load of a live rank over the window.
   double tokens_per_rank() const { return mean_tokens_ / num_live_; }
-  /// Recorded batch in one lane.
-  void put_recorded(int batch, int lane, std::span<LaneValues> weights) const;
   /// A new batch of a kind in every lane.
   void draw(Scenario kind, Rng& rng, std::span<LaneValues> weights) const;
   /// How much a recorded batch counts: 1 for the latest, less for early ones where the loads drift, or nothing.
   double recorded_weight(int batch) const { return recorded_weight_[batch]; }
+  /// What batches are drawn from. Lives as long as the sampler.
+  const SamplerView& view() const { return view_; }
 
  private:
   using Shares = std::vector<double>;  // [E], sum 1
@@ -41,9 +44,7 @@ class ScenarioSampler {
   double backtest(double decay) const;
   void find_deviations();
   void drop_jumps();
-  Shares draw_noise(double scale, Rng& rng) const;
-  Shares draw_shift(Rng& rng) const;
-  void put(const Shares& shares, int lane, std::span<LaneValues> weights) const;
+  void make_view();
 
   int num_logical_;
   double num_live_;
@@ -54,6 +55,8 @@ class ScenarioSampler {
   std::vector<Shares> deviation_;  // scaled so that a sum with standard normal factors has their covariance
   Shares spread_;                  // standard deviation of each expert
   std::vector<double> recorded_weight_;
+  std::vector<double> flat_;  // the rows of share_, then those of deviation_, for the view
+  SamplerView view_;
 };
 
 }  // namespace lplb

@@ -2,9 +2,9 @@
 
 // The objective of a placement, from the excess (imbalance - 1) of single batches. See lplb/optimize.h.
 
-#include <cmath>
 #include <span>
 
+#include "base/natural_log.h"
 #include "lplb/optimize.h"
 
 namespace lplb {
@@ -16,17 +16,17 @@ double tail_excess(std::span<const double> excess);
 double scenario_excess(std::span<const double> excess, std::span<const double> weights, double tail);
 
 /// What moved copies add to the excess of a scenario: they are paid for where the next batches are expected.
-inline double move_cost(const PlacementObjective& objective, int scenario, int num_moved) {
+constexpr double move_cost(const PlacementObjective& objective, int scenario, int num_moved) {
   return scenario <= static_cast<int>(Scenario::kNoise) ? objective.move_price * num_moved : 0;
 }
 
-inline double scenario_score(const PlacementObjective& objective, int scenario, double excess) {
-  return objective.weight[scenario] * std::log(excess + objective.floor[scenario]) +
+constexpr double scenario_score(const PlacementObjective& objective, int scenario, double excess) {
+  return objective.weight[scenario] * natural_log(excess + objective.floor[scenario]) +
          objective.linear[scenario] * excess;
 }
 
 /// How much more the score is for a little more excess.
-inline double scenario_slope(const PlacementObjective& objective, int scenario, double excess) {
+constexpr double scenario_slope(const PlacementObjective& objective, int scenario, double excess) {
   return objective.weight[scenario] / (excess + objective.floor[scenario]) + objective.linear[scenario];
 }
 

@@ -47,7 +47,7 @@ class Builder {
     for (int slot = 0; slot < current.num_physical(); ++slot) {
       const std::int32_t e = current.phy2log()[slot];
       const int rank = current.rank_of(slot);
-      if (e != kNone && num_free_[rank] > 0 && rules_.node_allows(e, rank) && !holds(rank, e)) {
+      if (e != kNone && num_free_[rank] > 0 && rules_.view().node_allows(e, rank) && !holds(rank, e)) {
         put(rank, e, 0);
       }
     }
@@ -161,7 +161,7 @@ class Builder {
     int best_slot = -1;
     double least = std::numeric_limits<double>::infinity();
     for (int rank = 0; rank < num_ranks(); ++rank) {
-      if (!rules_.node_allows(e, rank)) {
+      if (!rules_.view().node_allows(e, rank)) {
         continue;
       }
       if (num_free_[rank] > 0 && (best_rank < 0 || num_free_[rank] > num_free_[best_rank])) {
@@ -271,7 +271,7 @@ std::string find_violation(const SearchRules& rules, const Placement& placement)
       if (rules.block_of_rank[rank] != rules.block_of_rank[home]) {
         return concat("expert ", e, " has copies in different blocks of ranks");
       }
-      if (!rules.node_allows(e, rank)) {
+      if (!rules.view().node_allows(e, rank)) {
         return concat("expert ", e, " is on another node than its group");
       }
     }

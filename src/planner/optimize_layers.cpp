@@ -2,7 +2,11 @@
 // row of slots (one a rank) goes, again and again, to the layer whose expected imbalance it lowers most. Greedy is
 // optimal where gains diminish, which they do but for noise.
 
+#include "planner/layer_search.h"
+
 #include <algorithm>
+#include <iterator>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -11,8 +15,8 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
-#include "lplb/optimize.h"
 #include "planner/placement_judge.h"
+#include "planner/placement_search.h"
 
 namespace lplb {
 namespace {
@@ -34,17 +38,22 @@ class LayerOptimizer {
     }
   }
 
-  LayersResult run(int total_slots) {
+  /// Each layer on a thread, or, with `run_chains`, the chains of all layers together.
+  LayersResult run(int total_slots, const ChainRunner& run_chains) {
     std::vector<std::vector<std::int32_t>> slots(num_layers_);
     LayersResult result;
     if (total_slots > 0) {
       slots = share_out(total_slots);
     }
     std::vector<std::optional<OptimizeResult>> found(num_layers_);
-    parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
-      found[layer] = optimize(layer, slots[layer], args_.num_moves);
-      tell_progress(1);
-    });
+    if (run_chains) {
+      search_together(slots, run_chains, found);
+    } else {
+      parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
+        found[layer] = optimize(layer, slots[layer], args_.num_moves);
+        tell_progress(1);
+      });
+    }
     for (auto& layer : found) {
       const Placement& placement = layer->placement;
       result.num_slots.push_back(
@@ -69,7 +78,7 @@ class LayerOptimizer {
     }
   }
 
-  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) {
+  OptimizeArgs args_of(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) {
     OptimizeArgs args = args_;
     args.num_threads = 1;
     // Within a layer too, so that a callback that throws ends the search soon.
@@ -80,7 +89,31 @@ class LayerOptimizer {
       args.rules.slots = slots;
     }
     args.current = current_.empty() ? args_.current : &current_[layer];
-    return optimize_placement(window(layer), args);
+    return args;
+  }
+
+  OptimizeResult optimize(int layer, const std::vector<std::int32_t>& slots, std::int64_t num_moves) {
+    return optimize_placement(window(layer), args_of(layer, slots, num_moves));
+  }
+
+  void search_together(const std::vector<std::vector<std::int32_t>>& slots, const ChainRunner& run_chains,
+                       std::vector<std::optional<OptimizeResult>>& found) {
+    std::vector<std::unique_ptr<PlacementSearch>> searches(num_layers_);
+    parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
+      searches[layer] = std::make_unique<PlacementSearch>(window(layer), args_of(layer, slots[layer], args_.num_moves));
+    });
+    std::vector<AnnealJob> jobs;
+    for (const auto& search : searches) {
+      std::ranges::move(search->jobs(), std::back_inserter(jobs));
+    }
+    std::vector<AnnealResult> ends = run_chains(jobs);
+    const std::size_t num_chains = ends.size() / num_layers_;
+    parallel_for(num_layers_, args_.num_threads, [&](int layer, int) {
+      const auto first = ends.begin() + static_cast<std::ptrdiff_t>(layer * num_chains);
+      const auto last = first + static_cast<std::ptrdiff_t>(num_chains);
+      found[layer] = searches[layer]->finish({std::make_move_iterator(first), std::make_move_iterator(last)});
+      tell_progress(1);
+    });
   }
 
   /// Layers take turns with what does not divide.
@@ -147,9 +180,14 @@ class LayerOptimizer {
 
 }  // namespace
 
+LayersResult optimize_layers_by(const ChainRunner& run_chains, std::span<const Tokens> windows, int num_layers,
+                                const OptimizeArgs& args, std::span<const Placement> current, int total_slots) {
+  return LayerOptimizer(windows, num_layers, args, current).run(total_slots, run_chains);
+}
+
 LayersResult optimize_layers(std::span<const Tokens> windows, int num_layers, const OptimizeArgs& args,
                              std::span<const Placement> current, int total_slots) {
-  return LayerOptimizer(windows, num_layers, args, current).run(total_slots);
+  return optimize_layers_by({}, windows, num_layers, args, current, total_slots);
 }
 
 }  // namespace lplb

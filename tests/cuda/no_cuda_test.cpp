@@ -4,6 +4,7 @@
 
 #include "lplb/cuda.h"
 #include "lplb/cuda_count.h"
+#include "lplb/cuda_optimize.h"
 #include "lplb/cuda_planner.h"
 #include "lplb/cuda_weighted.h"
 #include "support/plans.h"
@@ -32,6 +33,7 @@ TEST(NoCuda, SaysWhyNothingRuns) {
   const std::vector<double> time{1, 1};
   const WeightedModel model(placement, {.time_per_token = time});
   EXPECT_EQ(message_of([&] { WeightedDeviceModel{model}; }), std::string("[WeightedDeviceModel") + kWhy);
+  EXPECT_EQ(message_of([] { optimize_layers({}, 1, {}); }), std::string("[optimize_layers") + kWhy);
   EXPECT_EQ(message_of([&] { Planner(placement, {}); }), std::string("[Planner") + kWhy);
 }
 

@@ -70,8 +70,8 @@ TEST(Scenarios, RecordedBatchesAreInUnitsOfTheMeanRankLoad) {
   EXPECT_EQ(sampler.num_batches(), 2);
   EXPECT_DOUBLE_EQ(sampler.tokens_per_rank(), 3.0);
   Lanes lanes(3);
-  sampler.put_recorded(0, 0, lanes);
-  sampler.put_recorded(1, 7, lanes);
+  put_recorded(sampler.view(), 0, lanes.front().data());
+  put_recorded(sampler.view(), 1, lanes.front().data() + 7);
   EXPECT_FLOAT_EQ(lanes[0][0], 0.5F);
   EXPECT_FLOAT_EQ(lanes[1][0], 1.5F);
   EXPECT_FLOAT_EQ(lanes[2][0], 0.0F);

@@ -40,26 +40,26 @@ TEST(SearchRules, MovesThatTheyLeaveOpen) {
   SearchRules rules = make_search_rules({.num_logical = 3, .num_ranks = 4, .slots_per_rank = 2, .copies_within = 2});
   // Ranks: {0, 1}, {0}, {2}, {}.
   const Arrangement arrangement(rules.slots, {0, 1, 0, kNone, 2, kNone, kNone, kNone}, 3);
-  EXPECT_TRUE(rules.may_copy(arrangement, 1, 1));
-  EXPECT_FALSE(rules.may_copy(arrangement, 1, 2));     // another block
-  EXPECT_FALSE(rules.may_copy(arrangement, 0, 1));     // is there already
-  EXPECT_TRUE(rules.may_move(arrangement, 1, 0, 3));   // the only copy may change block
-  EXPECT_FALSE(rules.may_move(arrangement, 0, 0, 3));  // one of two may not
-  EXPECT_FALSE(rules.may_move(arrangement, 0, 0, 1));  // is there already
-  EXPECT_TRUE(rules.may_move(arrangement, kNone, 0, 3));
+  EXPECT_TRUE(rules.view().may_copy(arrangement, 1, 1));
+  EXPECT_FALSE(rules.view().may_copy(arrangement, 1, 2));     // another block
+  EXPECT_FALSE(rules.view().may_copy(arrangement, 0, 1));     // is there already
+  EXPECT_TRUE(rules.view().may_move(arrangement, 1, 0, 3));   // the only copy may change block
+  EXPECT_FALSE(rules.view().may_move(arrangement, 0, 0, 3));  // one of two may not
+  EXPECT_FALSE(rules.view().may_move(arrangement, 0, 0, 1));  // is there already
+  EXPECT_TRUE(rules.view().may_move(arrangement, kNone, 0, 3));
   rules.node_of_expert = {0, 1, 0};
-  EXPECT_FALSE(rules.may_copy(arrangement, 1, 1));
-  EXPECT_FALSE(rules.may_move(arrangement, 1, 0, 3));
+  EXPECT_FALSE(rules.view().may_copy(arrangement, 1, 1));
+  EXPECT_FALSE(rules.view().may_move(arrangement, 1, 0, 3));
 }
 
 TEST(SearchRules, CountsWhatTheCurrentPlacementHasNot) {
   SearchRules rules = make_search_rules({.num_logical = 2, .num_ranks = 2, .slots_per_rank = 2});
-  EXPECT_EQ(rules.moved(0, 1), 0);  // there is no current placement
+  EXPECT_EQ(rules.view().moved(0, 1), 0);  // there is no current placement
   rules.was_there = {1, 0, 0, 1};
-  EXPECT_EQ(rules.moved(0, 0), 0);
-  EXPECT_EQ(rules.moved(0, 1), 1);
-  EXPECT_EQ(rules.moved(1, 1), 0);
-  EXPECT_EQ(rules.moved(1, kNone), 0);
+  EXPECT_EQ(rules.view().moved(0, 0), 0);
+  EXPECT_EQ(rules.view().moved(0, 1), 1);
+  EXPECT_EQ(rules.view().moved(1, 1), 0);
+  EXPECT_EQ(rules.view().moved(1, kNone), 0);
 }
 
 TEST(DealSlots, ToTheLivingOneMoreOnSomeWhoTakeTurns) {

@@ -1,0 +1,400 @@
+#pragma once
+
+// The decisions of one chain of the search, by the same text on the CPU and on a GPU: which move to try, and whether it
+// stays. Most moves start where a batch hurts: a rank among the fullest of a lane gives an expert, or a further copy of
+// one, to an emptier rank. How the tokens of the lanes are levelled after a move is the caller's work.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "base/natural_log.h"
+#include "base/rng.h"
+#include "lplb/optimize.h"
+#include "optimize/arrangement.h"
+#include "optimize/lanes.h"
+#include "optimize/score.h"
+#include "optimize/search_rules.h"
+
+namespace lplb {
+
+inline constexpr int kMaxBlocks = 20;  // of lanes
+
+/// What a chain knows of a block of lanes.
+struct ChainBlock {
+  int scenario = 0;
+  int first_batch = 0;                  // of a recorded block, from the latest backwards
+  const float* rank_load = nullptr;     // [G, kLanes]
+  std::array<double, kLanes> weight{};  // of the lanes
+  std::array<double, kLanes> excess{};
+  std::array<double, kLanes> old_excess{};  // before the move that is being judged
+};
+
+/// How the temperature falls.
+struct Cooling {
+  double first_temperature = 0;
+  double factor = 1;  // from one move to the next
+  int num_cycles = 1;
+  std::int64_t num_moves = 0;
+};
+
+/// The weight of one lane of excess: largest load above the mean, and a little for all that is above it.
+constexpr double lane_excess(float max_load, float squares) {
+  constexpr float kExcessWeight = 0.02F;  // of the squared excess of all ranks, beside the largest load's
+  return std::max(max_load - 1.0F, 0.0F) + kExcessWeight * squares;
+}
+
+struct Chain {
+  ArrangementView arrangement{};
+  RulesView rules{};
+  PlacementObjective objective{};
+  Cooling cooling{};
+  Rng rng{0};
+  int num_blocks = 0;
+  ChainBlock* blocks = nullptr;         // [num_blocks]
+  std::int32_t* best = nullptr;         // [G * stride] the best end of a cycle
+  std::array<int, kMaxBlocks> order{};  // in which blocks are judged
+  std::array<double, kNumScenarios> excess{};
+  std::array<double, kNumScenarios> old_excess{};
+  double score = 0;
+  double limit = 0;  // the largest score that the move being judged may have
+  double temperature = 0;
+  double best_score = 0;
+  bool has_best = false;
+  bool accepted = false;  // the last move
+  int num_moved = 0;
+  int old_moved = 0;
+  int num_followed = 0;  // blocks that the last move was judged on
+  int next_refresh = 0;
+  std::int64_t num_tried = 0;
+  std::int64_t num_accepted = 0;
+
+  /// Once the blocks are filled and their first excess is known.
+  constexpr void begin() {
+    for (int slot = 0; slot < arrangement.num_slots(); ++slot) {
+      num_moved += rules.moved(arrangement.rank_of(slot), arrangement.expert_at(slot));
+    }
+    for (int i = 0; i < num_blocks; ++i) {
+      order[i] = i;
+    }
+    score = total_score();
+  }
+
+  /// Before move `i`.
+  constexpr void cool(std::int64_t i) {
+    const std::int64_t cooled = i * cooling.num_cycles % cooling.num_moves;
+    if (cooled < cooling.num_cycles) {
+      if (i > 0) {
+        keep_if_best();
+      }
+      temperature = cooling.first_temperature;
+    } else {
+      temperature *= cooling.factor;
+    }
+  }
+
+  constexpr void keep_if_best() {
+    if (!has_best || score < best_score) {
+      has_best = true;
+      best_score = score;
+      for (int slot = 0; slot < arrangement.num_slots(); ++slot) {
+        best[slot] = arrangement.expert_at(slot);
+      }
+    }
+  }
+
+  constexpr double total_score() {
+    double sum = 0;
+    for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
+      excess[scenario] = excess_of(scenario);
+      sum += score_of(scenario);
+    }
+    return sum;
+  }
+
+  /// A move that keeps the rules; false when what was drawn does not.
+  constexpr bool propose(Move& move) {
+    if (rules.max_moved >= 0 && rng.uniform() < kRestores) {
+      return propose_restore(move);
+    }
+    int from = 0;
+    int to = 0;
+    if (rng.uniform() < kTargeted) {
+      int lane = 0;
+      const ChainBlock& block = pick_lane(lane);
+      from = pick_full_rank(block, lane);
+      to = pick_empty_rank(block, lane);
+    } else {
+      from = any_rank();
+      to = any_rank();
+    }
+    if (from == to || arrangement.num_slots(from) == 0 || arrangement.num_slots(to) == 0) {
+      return false;
+    }
+    move.from = any_slot(from);
+    if (arrangement.expert_at(move.from) == kNone) {
+      return false;
+    }
+    return rng.uniform() < kSwaps ? propose_swap(to, move) : propose_copy(to, move);
+  }
+
+  /// Makes the move and draws how much worse it may be.
+  constexpr void start(const Move& move) {
+    limit = score - temperature * natural_log(1.0 - rng.uniform());
+    old_excess = excess;
+    old_moved = num_moved;
+    num_moved += moved_by(move);
+    arrangement.apply(move);
+    ++num_tried;
+  }
+
+  /// Judges the move on block after block, and drops it as soon as those judged so far make its acceptance unlikely.
+  /// `follow(i)` levels block `i` after the move and gives its new excess. When the move is not accepted it has been
+  /// taken back here; the caller takes the first num_followed blocks of `order` back.
+  template <class Follow>
+  constexpr void judge(const Move& move, const Follow& follow) {
+    double now = score;
+    num_followed = 0;
+    while (num_followed < num_blocks && now <= limit + kDropMargin * temperature) {
+      const int i = order[num_followed++];
+      ChainBlock& block = blocks[i];
+      block.old_excess = block.excess;
+      block.excess = follow(i);
+      now -= score_of(block.scenario);
+      excess[block.scenario] = excess_of(block.scenario);
+      now += score_of(block.scenario);
+    }
+    accepted = num_followed == num_blocks && now <= limit;
+    if (accepted) {
+      score = now;
+      ++num_accepted;
+    } else {
+      drop(move);
+    }
+  }
+
+ private:
+  static constexpr double kTargeted = 0.8;        // moves that start from a full rank; the others start anywhere
+  static constexpr double kRestores = 0.2;        // moves that take a moved copy back, where their number is limited
+  static constexpr double kSwaps = 0.5;           // moves that swap two experts; the others copy one
+  static constexpr float kNearlyFullest = 2e-3F;  // of the mean load below the largest
+  static constexpr double kDropMargin = 4;        // temperatures above the limit at which a move is dropped early
+  static constexpr int kMaxTail = (kMaxBlocks * kLanes + 9) / 10;
+
+  constexpr void drop(const Move& move) {
+    arrangement.revert(move);
+    for (int i = 0; i < num_followed; ++i) {
+      blocks[order[i]].excess = blocks[order[i]].old_excess;
+    }
+    excess = old_excess;
+    num_moved = old_moved;
+    // The block that showed a bad move is likely to show the next one, too: it goes first.
+    const int shown = order[num_followed - 1];
+    for (int i = num_followed - 1; i > 0; --i) {
+      order[i] = order[i - 1];
+    }
+    order[0] = shown;
+  }
+
+  constexpr double score_of(int scenario) const { return scenario_score(objective, scenario, excess[scenario]); }
+
+  /// As scenario_excess() over the lanes that count.
+  constexpr double excess_of(int scenario) const {
+    int num_lanes = 0;
+    double mean = 0;
+    double sum = 0;
+    for (int i = 0; i < num_blocks; ++i) {
+      for (int lane = 0; blocks[i].scenario == scenario && lane < kLanes; ++lane) {
+        if (blocks[i].weight[lane] > 0) {
+          ++num_lanes;
+          mean += blocks[i].weight[lane] * blocks[i].excess[lane];
+          sum += blocks[i].weight[lane];
+        }
+      }
+    }
+    const double cost = move_cost(objective, scenario, num_moved);
+    if (num_lanes == 0) {
+      return cost;
+    }
+    return (1 - objective.tail) * mean / sum + objective.tail * tail_of(scenario, (num_lanes + 9) / 10) + cost;
+  }
+
+  /// Mean of the `num_worst` largest.
+  constexpr double tail_of(int scenario, int num_worst) const {
+    std::array<double, kMaxTail> worst{};  // descending
+    int size = 0;
+    for (int i = 0; i < num_blocks; ++i) {
+      for (int lane = 0; blocks[i].scenario == scenario && lane < kLanes; ++lane) {
+        const double value = blocks[i].excess[lane];
+        if (blocks[i].weight[lane] <= 0 || (size == num_worst && value <= worst[size - 1])) {
+          continue;
+        }
+        int at = size < num_worst ? size++ : size - 1;
+        for (; at > 0 && worst[at - 1] < value; --at) {
+          worst[at] = worst[at - 1];
+        }
+        worst[at] = value;
+      }
+    }
+    double sum = 0;
+    for (int i = 0; i < num_worst; ++i) {
+      sum += worst[i];
+    }
+    return sum / num_worst;
+  }
+
+  /// A lane, likelier the more its excess weighs in the score.
+  constexpr const ChainBlock& pick_lane(int& chosen_lane) {
+    std::array<double, kNumScenarios> slope{};
+    for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
+      slope[scenario] = scenario_slope(objective, scenario, excess[scenario]);
+    }
+    const auto pull = [&](const ChainBlock& block, int lane) {
+      return block.weight[lane] * (block.excess[lane] + 1e-4) * slope[block.scenario];
+    };
+    double sum = 0;
+    for (int i = 0; i < num_blocks; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        sum += pull(blocks[i], lane);
+      }
+    }
+    double left = rng.uniform() * sum;
+    for (int i = 0; i < num_blocks; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        left -= pull(blocks[i], lane);
+        if (left < 0) {
+          chosen_lane = lane;
+          return blocks[i];
+        }
+      }
+    }
+    chosen_lane = 0;
+    return blocks[0];
+  }
+
+  static constexpr float load_of(const ChainBlock& block, int rank, int lane) {
+    return block.rank_load[rank * kLanes + lane];
+  }
+
+  constexpr int pick_full_rank(const ChainBlock& block, int lane) {
+    float largest = 0;
+    for (int rank = 0; rank < arrangement.num_ranks(); ++rank) {
+      largest = std::max(largest, load_of(block, rank, lane));
+    }
+    int chosen = 0;
+    int num_seen = 0;
+    for (int rank = 0; rank < arrangement.num_ranks(); ++rank) {
+      if (load_of(block, rank, lane) >= largest - kNearlyFullest && rng.below(++num_seen) == 0) {
+        chosen = rank;
+      }
+    }
+    return chosen;
+  }
+
+  /// The emptiest of three.
+  constexpr int pick_empty_rank(const ChainBlock& block, int lane) {
+    int chosen = any_rank();
+    for (int i = 0; i < 2; ++i) {
+      const int rank = any_rank();
+      chosen = load_of(block, rank, lane) < load_of(block, chosen, lane) ? rank : chosen;
+    }
+    return chosen;
+  }
+
+  constexpr int any_rank() { return static_cast<int>(rng.below(arrangement.num_ranks())); }
+  constexpr int any_slot(int rank) {
+    return arrangement.first_slot(rank) + static_cast<int>(rng.below(arrangement.num_slots(rank)));
+  }
+
+  /// Puts an expert back to a rank where the current placement has it, in the place of one that was moved there: what
+  /// gives back a part of the budget.
+  constexpr bool propose_restore(Move& move) {
+    const int rank = any_rank();
+    const int to = pick_slot(rank, [&](std::int32_t e) { return rules.moved(rank, e) > 0; });
+    const std::int32_t e = pick_missing(rank);
+    if (to < 0 || e == kNone) {
+      return false;
+    }
+    const CopyList copies = arrangement.copies(e);
+    move.from = copies[static_cast<int>(rng.below(copies.size()))];
+    move.to = to;
+    if (arrangement.copies(arrangement.expert_at(to)).size() == 1) {
+      move.kind = Move::Kind::kSwap;
+      return may_swap(move);
+    }
+    move.kind = Move::Kind::kReplace;
+    move.replaced = arrangement.expert_at(to);
+    return rules.may_copy(arrangement, e, rank) && fits_budget(move);
+  }
+
+  /// An expert that the current placement has on the rank and this one has not; kNone = there is none.
+  constexpr std::int32_t pick_missing(int rank) {
+    std::int32_t chosen = kNone;
+    int num_seen = 0;
+    for (std::int32_t e = 0; e < arrangement.num_logical(); ++e) {
+      if (rules.moved(rank, e) == 0 && !arrangement.holds(rank, e) && rng.below(++num_seen) == 0) {
+        chosen = e;
+      }
+    }
+    return chosen;
+  }
+
+  /// A slot of the rank whose expert fits; -1 = there is none.
+  template <class Fits>
+  constexpr int pick_slot(int rank, const Fits& fits) {
+    int chosen = -1;
+    int num_seen = 0;
+    const int first = arrangement.first_slot(rank);
+    for (int slot = first; slot < first + arrangement.num_slots(rank); ++slot) {
+      if (fits(arrangement.expert_at(slot)) && rng.below(++num_seen) == 0) {
+        chosen = slot;
+      }
+    }
+    return chosen;
+  }
+
+  constexpr bool propose_swap(int to, Move& move) {
+    move.kind = Move::Kind::kSwap;
+    move.to = any_slot(to);
+    return may_swap(move);
+  }
+
+  constexpr bool may_swap(const Move& move) const {
+    const int from = arrangement.rank_of(move.from);
+    const int to = arrangement.rank_of(move.to);
+    const std::int32_t given = arrangement.expert_at(move.from);
+    const std::int32_t taken = arrangement.expert_at(move.to);
+    return given != taken && rules.may_move(arrangement, given, from, to) &&
+           rules.may_move(arrangement, taken, to, from) && fits_budget(move);
+  }
+
+  /// Over a slot of `to` that is empty or whose expert has other copies.
+  constexpr bool propose_copy(int to, Move& move) {
+    if (!rules.may_copy(arrangement, arrangement.expert_at(move.from), to)) {
+      return false;
+    }
+    move.kind = Move::Kind::kReplace;
+    move.to = pick_slot(to, [&](std::int32_t e) { return e == kNone || arrangement.copies(e).size() > 1; });
+    if (move.to < 0) {
+      return false;
+    }
+    move.replaced = arrangement.expert_at(move.to);
+    return fits_budget(move);
+  }
+
+  constexpr int moved_by(const Move& move) const {
+    const int from = arrangement.rank_of(move.from);
+    const int to = arrangement.rank_of(move.to);
+    const std::int32_t given = arrangement.expert_at(move.from);
+    const std::int32_t taken = arrangement.expert_at(move.to);
+    const int change = rules.moved(to, given) - rules.moved(to, taken);
+    return move.kind == Move::Kind::kReplace ? change : change + rules.moved(from, taken) - rules.moved(from, given);
+  }
+
+  constexpr bool fits_budget(const Move& move) const {
+    const int change = moved_by(move);
+    return rules.max_moved < 0 || change <= 0 || num_moved + change <= rules.max_moved;
+  }
+};
+
+}  // namespace lplb
