@@ -19,6 +19,7 @@ class CpuChain {
         arrangement_(job.rules->slots, {job.phy2log.begin(), job.phy2log.end()}, job.sampler->view().num_logical),
         dirty_(arrangement_.num_ranks()),
         blocks_(make_chain_blocks(job)),
+        pulls_(blocks_.size() * kLanes),
         best_(job.phy2log.size()) {
     lanes_.reserve(blocks_.size());
     chain_.arrangement = arrangement_;
@@ -28,6 +29,7 @@ class CpuChain {
     chain_.rng = Rng(mix64(job.args.seed));
     chain_.num_blocks = static_cast<int>(blocks_.size());
     chain_.blocks = blocks_.data();
+    chain_.pulls = pulls_.data();
     chain_.best = best_.data();
     for (int i = 0; i < chain_.num_blocks; ++i) {
       lanes_.emplace_back(arrangement_.num_logical(), arrangement_.num_ranks(), arrangement_.num_slots());
@@ -43,6 +45,9 @@ class CpuChain {
         break;
       }
       chain_.cool(i);
+      for (int pull = 0; pull < static_cast<int>(pulls_.size()); ++pull) {
+        pulls_[pull] = chain_.pull_of(pull / kLanes, pull % kLanes);
+      }
       Move move;
       if (chain_.propose(move)) {
         try_move(move);
@@ -85,18 +90,26 @@ class CpuChain {
   void redraw_next() {
     fill_block(chain_.next_refresh);
     chain_.next_refresh = (chain_.next_refresh + 1) % chain_.num_blocks;
-    chain_.score = chain_.total_score();
+    chain_.score_all();
   }
 
   void try_move(const Move& move) {
     chain_.start(move);
-    chain_.judge(move, [&](int i) {
+    chain_.judge(move, [&](int position) {
+      const int i = chain_.order[position];
       lanes_[i].follow(arrangement_, move, dirty_, job_.args.relax);
-      return measured(i);
+      blocks_[i].old_excess = blocks_[i].excess;
+      blocks_[i].excess = measured(i);
+      return chain_.value_of(blocks_[i].scenario, [&](int block, int lane) { return blocks_[block].excess[lane]; });
     });
-    for (int i = 0; i < chain_.num_followed; ++i) {
-      LaneBlock& lanes = lanes_[chain_.order[i]];
-      chain_.accepted ? lanes.keep() : lanes.take_back();
+    for (int position = 0; position < chain_.num_followed; ++position) {
+      const int i = chain_.order[position];
+      if (chain_.accepted) {
+        lanes_[i].keep();
+      } else {
+        lanes_[i].take_back();
+        blocks_[i].excess = blocks_[i].old_excess;
+      }
     }
   }
 
@@ -105,6 +118,7 @@ class CpuChain {
   DirtyRanks dirty_;
   std::vector<ChainBlock> blocks_;
   std::vector<LaneBlock> lanes_;  // of the blocks
+  std::vector<double> pulls_;
   std::vector<std::int32_t> best_;
   Chain chain_;
 };

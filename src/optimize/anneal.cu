@@ -1,17 +1,20 @@
 // A block of threads a chain, a warp a block of lanes, a thread a lane. Thread 0 decides (optimize/chain.h) which move
-// to try; then all lanes follow it at once; then thread 0 reads the outcome in the order in which the CPU would have
-// looked, and stops where the CPU would have. All state is in device memory, where a chain's part of it fits the first
-// level cache but for the largest shapes, so that a launch may end after any move and the next go on.
+// to try; all lanes follow it at once; each warp computes what the score would be after one more block in the order in
+// which the CPU looks; and thread 0 stops where the CPU would have. All state is in device memory, so that a launch may
+// end after any move and the next go on; what is read most is staged in shared memory where it fits.
 
 #include "optimize/cuda_anneal.h"
 
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
-#include <new>
+#include <numeric>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include "cuda/device_buffer.cuh"
 #include "cuda/error.cuh"
@@ -24,6 +27,9 @@ constexpr const char* kName = "cuda::anneal";
 constexpr int kWarp = 32;
 constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 
+constexpr int kNumStaged = 11;  // arrays of a chain that a launch keeps in shared memory
+constexpr std::size_t kStagedAlignment = 16;
+
 /// A chain in device memory.
 struct DeviceChain {
   Chain chain;
@@ -31,48 +37,70 @@ struct DeviceChain {
   RelaxLimits relax;
   LaneMemory lanes;
   DrawScratch scratch;
+  std::array<int, kNumStaged> staged_bytes;  // each a multiple of kStagedAlignment
 };
 static_assert(std::is_trivially_copyable_v<DeviceChain>);
 
-/// New excess of the blocks, for the thread that judges.
-struct Followed {
-  const double* excess;  // [num_blocks, kLanes]
-  constexpr std::array<double, kLanes> operator()(int block) const {
-    std::array<double, kLanes> values{};
-    for (int lane = 0; lane < kLanes; ++lane) {
-      values[lane] = excess[block * kLanes + lane];
-    }
-    return values;
+/// visit(pointer of a, the same of b, bytes) for each staged array, in the order of staged_bytes.
+template <class Visit>
+__device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit) {
+  const auto& bytes = a.staged_bytes;
+  ArrangementView& from = a.chain.arrangement;
+  ArrangementView& to = b.chain.arrangement;
+  visit(from.slots, to.slots, bytes[0]);
+  visit(from.rank, to.rank, bytes[1]);
+  visit(from.expert, to.expert, bytes[2]);
+  visit(from.first, to.first, bytes[3]);
+  visit(from.next, to.next, bytes[4]);
+  visit(from.copy_count, to.copy_count, bytes[5]);
+  visit(a.lanes.load, b.lanes.load, bytes[6]);
+  visit(a.lanes.slot_saved, b.lanes.slot_saved, bytes[7]);
+  visit(a.lanes.rank_saved, b.lanes.rank_saved, bytes[8]);
+  visit(a.lanes.queue, b.lanes.queue, bytes[9]);
+  visit(a.lanes.waiting, b.lanes.waiting, bytes[10]);
+}
+
+/// Excess of a lane after the move in the blocks that come first in the order, before it in the others.
+struct MixedExcess {
+  const ChainBlock* blocks;
+  const int* position;
+  int last;
+  constexpr double operator()(int i, int lane) const {
+    return position[i] <= last ? blocks[i].excess[lane] : blocks[i].old_excess[lane];
   }
 };
 
-/// What all threads of a block share. Raw memory, as device variables in shared memory may have no initializer.
+/// What the score would be after each block in the order, for the thread that judges.
+struct Followed {
+  const ScenarioValue* values;
+  constexpr ScenarioValue operator()(int position) const { return values[position]; }
+};
+
+/// What all threads of a block share. Raw memory, as variables in shared memory may have no initializer.
 struct SharedChain {
-  alignas(16) std::byte chain[sizeof(Chain)];
+  alignas(16) std::byte chain[sizeof(DeviceChain)];
   alignas(16) std::byte blocks[kMaxBlocks * sizeof(ChainBlock)];
-  double excess[kMaxBlocks * kLanes];
+  double pulls[kMaxBlocks * kLanes];
+  std::byte values[kMaxBlocks * sizeof(ScenarioValue)];
+  int position[kMaxBlocks];  // of a block in the order
   Move move;
   bool has_move;
 };
 
+/// All threads of a block call these functions together.
 class ChainThreads {
  public:
-  __device__ ChainThreads(DeviceChain& global, SharedChain& shared)
+  __device__ ChainThreads(DeviceChain& global, SharedChain& shared, std::byte* stage)
       : global_(global),
         shared_(shared),
-        chain_(*reinterpret_cast<Chain*>(shared.chain)),
+        here_(*reinterpret_cast<DeviceChain*>(shared.chain)),
+        chain_(here_.chain),
+        values_(reinterpret_cast<ScenarioValue*>(shared.values)),
         block_(static_cast<int>(threadIdx.x) / kWarp),
         lane_(static_cast<int>(threadIdx.x) % kWarp),
         in_use_(lane_ < kLanes && block_ < global.chain.num_blocks),
-        lanes_(global.lanes, global.chain.arrangement, in_use_ ? block_ : 0, in_use_ ? lane_ : 0) {
-    copy(shared.chain, &global.chain, sizeof(Chain));
-    copy(shared.blocks, global.chain.blocks, global.chain.num_blocks * sizeof(ChainBlock));
-    __syncthreads();
-    if (is_first()) {
-      chain_.blocks = reinterpret_cast<ChainBlock*>(shared.blocks);
-    }
-    __syncthreads();
-  }
+        is_staged_(stage != nullptr),
+        lanes_(fetch(stage), chain_.arrangement, in_use_ ? block_ : 0, in_use_ ? lane_ : 0) {}
 
   __device__ void begin() {
     for (int i = 0; i < chain_.num_blocks; ++i) {
@@ -86,6 +114,13 @@ class ChainThreads {
 
   __device__ void run(std::int64_t first, std::int64_t end) {
     for (std::int64_t i = first; i < end; ++i) {
+      if (in_use_) {
+        shared_.pulls[block_ * kLanes + lane_] = chain_.pull_of(block_, lane_);
+      }
+      if (threadIdx.x < static_cast<unsigned>(chain_.num_blocks)) {
+        shared_.position[chain_.order[threadIdx.x]] = static_cast<int>(threadIdx.x);
+      }
+      __syncthreads();
       if (is_first()) {
         chain_.cool(i);
         shared_.has_move = chain_.propose(shared_.move);
@@ -111,11 +146,14 @@ class ChainThreads {
   }
 
   __device__ void write_back() {
-    ChainBlock* const blocks = global_.chain.blocks;
-    copy(blocks, shared_.blocks, chain_.num_blocks * sizeof(ChainBlock));
+    copy(global_.chain.blocks, chain_.blocks, chain_.num_blocks * sizeof(ChainBlock));
+    if (is_staged_) {
+      visit_staged(here_, global_, [](auto* from, auto* to, int bytes) { copy_back(to, from, bytes); });
+    }
     __syncthreads();
     if (is_first()) {
-      chain_.blocks = blocks;
+      chain_.blocks = global_.chain.blocks;
+      chain_.arrangement = global_.chain.arrangement;
       global_.chain = chain_;
     }
   }
@@ -123,33 +161,78 @@ class ChainThreads {
  private:
   __device__ bool is_first() const { return threadIdx.x == 0; }
 
+  /// What never changes stays as it is.
+  template <class To>
+  static __device__ void copy_back(To* to, const void* from, int bytes) {
+    if constexpr (!std::is_const_v<To>) {
+      copy(to, from, bytes);
+    }
+  }
+
   static __device__ void copy(void* to, const void* from, std::size_t size) {
-    static_assert(sizeof(Chain) % sizeof(int) == 0 && sizeof(ChainBlock) % sizeof(int) == 0);
+    static_assert(sizeof(DeviceChain) % sizeof(int) == 0 && sizeof(ChainBlock) % sizeof(int) == 0);
     for (unsigned i = threadIdx.x; i < size / sizeof(int); i += blockDim.x) {
       static_cast<int*>(to)[i] = static_cast<const int*>(from)[i];
     }
   }
 
-  __device__ void try_move() {
-    if (in_use_) {
-      lanes_.follow(shared_.move, global_.relax);
-      shared_.excess[block_ * kLanes + lane_] = lanes_.excess();
+  /// The chain, and where there is a stage, its arrays, into shared memory.
+  __device__ const LaneMemory& fetch(std::byte* stage) {
+    copy(shared_.chain, &global_, sizeof(DeviceChain));
+    copy(shared_.blocks, global_.chain.blocks, global_.chain.num_blocks * sizeof(ChainBlock));
+    __syncthreads();
+    if (stage != nullptr) {
+      visit_staged(global_, here_, [&](auto* from, auto*& place, int bytes) {
+        copy(stage, from, bytes);
+        if (is_first()) {
+          place = reinterpret_cast<std::remove_reference_t<decltype(place)>>(stage);
+        }
+        stage += bytes;
+      });
     }
     __syncthreads();
     if (is_first()) {
-      chain_.judge(shared_.move, Followed{shared_.excess});
+      chain_.blocks = reinterpret_cast<ChainBlock*>(shared_.blocks);
+      chain_.pulls = shared_.pulls;
+      for (int i = 0; i < chain_.num_blocks; ++i) {
+        chain_.blocks[i].rank_load = here_.lanes.load + i * chain_.arrangement.num_ranks() * kLanes;
+      }
     }
     __syncthreads();
+    return here_.lanes;
+  }
+
+  __device__ void try_move() {
     if (in_use_) {
-      chain_.accepted ? lanes_.keep() : lanes_.take_back();
+      ChainBlock& block = chain_.blocks[block_];
+      lanes_.follow(shared_.move, here_.relax);
+      block.old_excess[lane_] = block.excess[lane_];
+      block.excess[lane_] = lanes_.excess();
+    }
+    __syncthreads();
+    if (lane_ == 0 && block_ < chain_.num_blocks) {
+      const int position = block_;
+      const int scenario = chain_.blocks[chain_.order[position]].scenario;
+      values_[position] = chain_.value_of(scenario, MixedExcess{chain_.blocks, shared_.position, position});
+    }
+    __syncthreads();
+    if (is_first()) {
+      chain_.judge(shared_.move, Followed{values_});
+    }
+    __syncthreads();
+    if (in_use_ && chain_.accepted) {
+      lanes_.keep();
+    } else if (in_use_) {
+      lanes_.take_back();
+      chain_.blocks[block_].excess[lane_] = chain_.blocks[block_].old_excess[lane_];
     }
     __syncthreads();
   }
 
-  /// All threads come here; the warp of the block draws, each lane from its own part of the generator's numbers.
+  /// The warp of the block draws, each lane from its own part of the generator's numbers.
   __device__ void fill_block(int i) {
     const ChainBlock& block = chain_.blocks[i];
-    const SamplerView& sampler = global_.sampler;
+    const SamplerView& sampler = here_.sampler;
     const auto kind = static_cast<Scenario>(block.scenario);
     if (in_use_ && block_ == i) {
       if (block.scenario == 0) {
@@ -158,10 +241,9 @@ class ChainThreads {
         Rng rng = chain_.rng;
         rng.skip(lane_ * sampler.num_words(kind));
         const DrawScratch scratch{
-            .shares = global_.scratch.shares + lane_, .factors = global_.scratch.factors + lane_, .step = kLanes};
+            .shares = here_.scratch.shares + lane_, .factors = here_.scratch.factors + lane_, .step = kLanes};
         draw_lane(sampler, kind, rng, scratch, lanes_.weights());
       }
-      __syncwarp(kLaneMask);
       lanes_.restart(kRestartSweeps);
       chain_.blocks[i].excess[lane_] = lanes_.excess();
     }
@@ -176,26 +258,31 @@ class ChainThreads {
     fill_block(chain_.next_refresh);
     if (is_first()) {
       chain_.next_refresh = (chain_.next_refresh + 1) % chain_.num_blocks;
-      chain_.score = chain_.total_score();
+      chain_.score_all();
     }
     __syncthreads();
   }
 
   DeviceChain& global_;
   SharedChain& shared_;
+  DeviceChain& here_;  // in shared memory
   Chain& chain_;
+  ScenarioValue* values_;  // [num_blocks] by position in the order
   int block_;
   int lane_;
   bool in_use_;
+  bool is_staged_;
   DeviceLane lanes_;
 };
 
 enum class Part { kFirst, kMiddle, kLast };
 
-/// Moves [first, end) of all chains, a block each.
-__global__ void __launch_bounds__(kMaxBlocks* kWarp) anneal_kernel(DeviceChain* chains, std::int64_t first, Part part) {
+/// A part of the moves of all chains, from `first` on, a block of threads each.
+__global__ void __launch_bounds__(kMaxBlocks* kWarp)
+    anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, bool is_staged) {
   __shared__ SharedChain shared;
-  ChainThreads threads(chains[blockIdx.x], shared);
+  extern __shared__ std::byte stage[];
+  ChainThreads threads(chains[blockIdx.x], shared, is_staged ? stage : nullptr);
   const std::int64_t num_moves = chains[blockIdx.x].chain.cooling.num_moves;
   if (part == Part::kFirst) {
     threads.begin();
@@ -218,7 +305,7 @@ class Arena {
 
   template <class T>
   T* room(std::size_t num) {
-    constexpr std::size_t kAlignment = 128;
+    constexpr std::size_t kAlignment = 128;  // so that staged arrays may be copied with what fills them up
     size_ = (size_ + kAlignment - 1) / kAlignment * kAlignment;
     const std::size_t at = size_;
     size_ += num * sizeof(T);
@@ -278,18 +365,39 @@ ArrangementView put_arrangement(const ArrangementView& from, Arena& arena) {
 }
 
 LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_blocks, Arena& room) {
-  const std::size_t lanes = num_blocks * kLanes;
-  const std::size_t slots = lanes * arrangement.num_slots();
-  const std::size_t ranks = lanes * arrangement.num_ranks();
-  return {.weight = room.room<float>(lanes * arrangement.num_logical()),
-          .flow = room.room<float>(slots),
-          .load = room.room<float>(ranks),
+  const std::size_t slots = num_blocks * arrangement.num_slots();
+  const std::size_t ranks = num_blocks * arrangement.num_ranks();
+  return {.weight = room.room<float>(num_blocks * arrangement.num_logical() * kLanes),
+          .flow = room.room<float>(slots * kLanes),
+          .load = room.room<float>(ranks * kLanes),
+          .saved_value = room.room<float>((slots + ranks) * kLanes),
           .saved_at = room.room<std::int32_t>(slots + ranks),
-          .saved_value = room.room<float>(slots + ranks),
           .slot_saved = room.room<std::uint8_t>(slots),
           .rank_saved = room.room<std::uint8_t>(ranks),
-          .queue = room.room<std::int32_t>(ranks),
+          .queue = room.room<std::uint16_t>(ranks),
           .waiting = room.room<std::uint8_t>(ranks)};
+}
+
+std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std::size_t num_blocks) {
+  const std::size_t slots = arrangement.num_slots();
+  const std::size_t ranks = arrangement.num_ranks();
+  const std::size_t experts = arrangement.num_logical();
+  const std::size_t sizes[kNumStaged] = {4 * ranks,
+                                         4 * slots,
+                                         4 * slots,
+                                         4 * experts,
+                                         4 * slots,
+                                         4 * experts,
+                                         num_blocks * ranks * kLanes * sizeof(float),
+                                         num_blocks * slots,
+                                         num_blocks * ranks,
+                                         2 * num_blocks * ranks,
+                                         num_blocks * ranks};
+  std::array<int, kNumStaged> bytes{};
+  std::ranges::transform(sizes, bytes.begin(), [](std::size_t size) {
+    return static_cast<int>((size + kStagedAlignment - 1) / kStagedAlignment * kStagedAlignment);
+  });
+  return bytes;
 }
 
 /// `constants` has what comes from the host, `room` what the kernel writes and needs zeroed.
@@ -303,9 +411,7 @@ DeviceChain make_chain(const AnnealJob& job, Arena& constants, Arena& room) {
   result.lanes = make_lane_memory(arrangement, blocks.size(), room);
   result.scratch = {.shares = room.room<double>(static_cast<std::size_t>(kLanes) * sampler.num_logical),
                     .factors = room.room<double>(static_cast<std::size_t>(kLanes) * (sampler.num_deviations + 1))};
-  for (std::size_t i = 0; i < blocks.size(); ++i) {
-    blocks[i].rank_load = result.lanes.load + i * arrangement.num_ranks() * kLanes;
-  }
+  result.staged_bytes = staged_bytes(arrangement, blocks.size());
   Chain& chain = result.chain;
   chain.arrangement = put_arrangement(arrangement, constants);
   chain.rules = put_rules(job.rules->view(), arrangement.num_ranks(), constants);
@@ -335,24 +441,50 @@ bool all_go_on(std::span<const AnnealJob> jobs, std::int64_t num_moves) {
   return all;
 }
 
-void launch_part(DeviceBuffer<DeviceChain>& chains, int num_threads, std::int64_t first, Part part) {
-  anneal_kernel<<<static_cast<unsigned>(chains.size()), num_threads>>>(chains.data(), first, part);
-  check_cuda(cudaGetLastError(), kName);
-  check_cuda(cudaDeviceSynchronize(), kName);
-}
+/// How the kernel is launched for all chains.
+class Launcher {
+ public:
+  Launcher(std::span<const DeviceChain> made, DeviceChain* chains)
+      : chains_(chains), num_chains_(static_cast<unsigned>(made.size())) {
+    for (const DeviceChain& chain : made) {
+      num_threads_ = std::max(num_threads_, chain.chain.num_blocks * kWarp);
+      stage_ = std::max(stage_, std::accumulate(chain.staged_bytes.begin(), chain.staged_bytes.end(), 0));
+    }
+    cudaFuncAttributes attributes{};
+    check_cuda(cudaFuncGetAttributes(&attributes, anneal_kernel), kName);
+    int device = 0;
+    int available = 0;
+    check_cuda(cudaGetDevice(&device), kName);
+    check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
+    if (stage_ + static_cast<int>(attributes.sharedSizeBytes) > available) {
+      stage_ = 0;
+    }
+    check_cuda(cudaFuncSetAttribute(anneal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
+  }
 
-void run_chains(std::span<const AnnealJob> jobs, DeviceBuffer<DeviceChain>& chains, int max_blocks) {
-  const int num_threads = max_blocks * kWarp;
+  void launch(std::int64_t first, Part part) const {
+    anneal_kernel<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_ > 0);
+    check_cuda(cudaGetLastError(), kName);
+    check_cuda(cudaDeviceSynchronize(), kName);
+  }
+
+ private:
+  DeviceChain* chains_;
+  unsigned num_chains_;
+  int num_threads_ = kWarp;
+  int stage_ = 0;  // bytes; 0 = all stays in device memory
+};
+
+void run_chains(std::span<const AnnealJob> jobs, const Launcher& launcher) {
   std::int64_t num_moves = 0;
   for (const AnnealJob& job : jobs) {
     num_moves = std::max(num_moves, job.args.num_moves);
   }
-  Part part = Part::kFirst;
-  for (std::int64_t i = 0; (i < num_moves && all_go_on(jobs, i)) || part == Part::kFirst; i += kMovesPerLaunch) {
-    launch_part(chains, num_threads, i, part);
-    part = Part::kMiddle;
+  launcher.launch(0, Part::kFirst);
+  for (std::int64_t i = kMovesPerLaunch; i < num_moves && all_go_on(jobs, i); i += kMovesPerLaunch) {
+    launcher.launch(i, Part::kMiddle);
   }
-  launch_part(chains, num_threads, num_moves, Part::kLast);
+  launcher.launch(num_moves, Part::kLast);
 }
 
 }  // namespace
@@ -371,11 +503,7 @@ std::vector<AnnealResult> anneal(std::span<const AnnealJob> jobs) {
   const std::vector<DeviceChain> made = make_chains(jobs, constants, room);
   constants_memory.upload(constants.image());
   DeviceBuffer<DeviceChain> chains(made);
-  int max_blocks = 1;
-  for (const DeviceChain& chain : made) {
-    max_blocks = std::max(max_blocks, chain.chain.num_blocks);
-  }
-  run_chains(jobs, chains, max_blocks);
+  run_chains(jobs, Launcher(made, chains.data()));
   std::vector<AnnealResult> results;
   for (const DeviceChain& ended : chains.download()) {
     const Chain& chain = ended.chain;

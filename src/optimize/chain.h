@@ -30,6 +30,12 @@ struct ChainBlock {
   std::array<double, kLanes> old_excess{};  // before the move that is being judged
 };
 
+/// What a scenario adds to the objective.
+struct ScenarioValue {
+  double excess = 0;
+  double score = 0;
+};
+
 /// How the temperature falls.
 struct Cooling {
   double first_temperature = 0;
@@ -51,11 +57,15 @@ struct Chain {
   Cooling cooling{};
   Rng rng{0};
   int num_blocks = 0;
-  ChainBlock* blocks = nullptr;         // [num_blocks]
+  ChainBlock* blocks = nullptr;         // [num_blocks], those of a scenario one after the other
+  double* pulls = nullptr;              // [num_blocks, kLanes] pull_of() of the lanes, for propose()
   std::int32_t* best = nullptr;         // [G * stride] the best end of a cycle
   std::array<int, kMaxBlocks> order{};  // in which blocks are judged
-  std::array<double, kNumScenarios> excess{};
-  std::array<double, kNumScenarios> old_excess{};
+  std::array<int, kNumScenarios + 1> first_block{};
+  std::array<int, kNumScenarios> num_lanes{};  // that count
+  std::array<double, kNumScenarios> weight_sum{};
+  std::array<ScenarioValue, kNumScenarios> values{};
+  std::array<ScenarioValue, kNumScenarios> old_values{};  // before the move that is being judged
   double score = 0;
   double limit = 0;  // the largest score that the move being judged may have
   double temperature = 0;
@@ -76,8 +86,16 @@ struct Chain {
     }
     for (int i = 0; i < num_blocks; ++i) {
       order[i] = i;
+      const int scenario = blocks[i].scenario;
+      for (int later = scenario; later < kNumScenarios; ++later) {
+        first_block[later + 1] = i + 1;
+      }
+      for (const double weight : blocks[i].weight) {
+        num_lanes[scenario] += weight > 0 ? 1 : 0;
+        weight_sum[scenario] += weight;
+      }
     }
-    score = total_score();
+    score_all();
   }
 
   /// Before move `i`.
@@ -103,13 +121,39 @@ struct Chain {
     }
   }
 
-  constexpr double total_score() {
-    double sum = 0;
+  /// After blocks were filled.
+  constexpr void score_all() {
+    score = 0;
     for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
-      excess[scenario] = excess_of(scenario);
-      sum += score_of(scenario);
+      values[scenario] = value_of(scenario, [&](int i, int lane) { return blocks[i].excess[lane]; });
+      score += values[scenario].score;
     }
-    return sum;
+  }
+
+  /// The value of a scenario with excess_of(block, lane), as scenario_excess() over the lanes that count.
+  template <class ExcessOf>
+  constexpr ScenarioValue value_of(int scenario, const ExcessOf& excess_of) const {
+    double excess = move_cost(objective, scenario, num_moved);
+    if (num_lanes[scenario] > 0) {
+      double mean = 0;
+      for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
+        for (int lane = 0; lane < kLanes; ++lane) {
+          if (blocks[i].weight[lane] > 0) {
+            mean += blocks[i].weight[lane] * excess_of(i, lane);
+          }
+        }
+      }
+      const double tail = tail_of(scenario, (num_lanes[scenario] + 9) / 10, excess_of);
+      excess = (1 - objective.tail) * mean / weight_sum[scenario] + objective.tail * tail + excess;
+    }
+    return {excess, scenario_score(objective, scenario, excess)};
+  }
+
+  /// How likely a lane is to be picked: the more its excess weighs in the score.
+  constexpr double pull_of(int i, int lane) const {
+    const ChainBlock& block = blocks[i];
+    return block.weight[lane] * (block.excess[lane] + 1e-4) *
+           scenario_slope(objective, block.scenario, values[block.scenario].excess);
   }
 
   /// A move that keeps the rules; false when what was drawn does not.
@@ -141,7 +185,7 @@ struct Chain {
   /// Makes the move and draws how much worse it may be.
   constexpr void start(const Move& move) {
     limit = score - temperature * natural_log(1.0 - rng.uniform());
-    old_excess = excess;
+    old_values = values;
     old_moved = num_moved;
     num_moved += moved_by(move);
     arrangement.apply(move);
@@ -149,20 +193,18 @@ struct Chain {
   }
 
   /// Judges the move on block after block, and drops it as soon as those judged so far make its acceptance unlikely.
-  /// `follow(i)` levels block `i` after the move and gives its new excess. When the move is not accepted it has been
-  /// taken back here; the caller takes the first num_followed blocks of `order` back.
+  /// `follow(position)` gives the value of the scenario of block order[position] once that block has followed the move.
+  /// When the move is not accepted it has been taken back here, but for the blocks: those are the first num_followed of
+  /// `order`, and the caller's work.
   template <class Follow>
   constexpr void judge(const Move& move, const Follow& follow) {
     double now = score;
     num_followed = 0;
     while (num_followed < num_blocks && now <= limit + kDropMargin * temperature) {
-      const int i = order[num_followed++];
-      ChainBlock& block = blocks[i];
-      block.old_excess = block.excess;
-      block.excess = follow(i);
-      now -= score_of(block.scenario);
-      excess[block.scenario] = excess_of(block.scenario);
-      now += score_of(block.scenario);
+      ScenarioValue& value = values[blocks[order[num_followed]].scenario];
+      now -= value.score;
+      value = follow(num_followed++);
+      now += value.score;
     }
     accepted = num_followed == num_blocks && now <= limit;
     if (accepted) {
@@ -183,10 +225,7 @@ struct Chain {
 
   constexpr void drop(const Move& move) {
     arrangement.revert(move);
-    for (int i = 0; i < num_followed; ++i) {
-      blocks[order[i]].excess = blocks[order[i]].old_excess;
-    }
-    excess = old_excess;
+    values = old_values;
     num_moved = old_moved;
     // The block that showed a bad move is likely to show the next one, too: it goes first.
     const int shown = order[num_followed - 1];
@@ -196,36 +235,14 @@ struct Chain {
     order[0] = shown;
   }
 
-  constexpr double score_of(int scenario) const { return scenario_score(objective, scenario, excess[scenario]); }
-
-  /// As scenario_excess() over the lanes that count.
-  constexpr double excess_of(int scenario) const {
-    int num_lanes = 0;
-    double mean = 0;
-    double sum = 0;
-    for (int i = 0; i < num_blocks; ++i) {
-      for (int lane = 0; blocks[i].scenario == scenario && lane < kLanes; ++lane) {
-        if (blocks[i].weight[lane] > 0) {
-          ++num_lanes;
-          mean += blocks[i].weight[lane] * blocks[i].excess[lane];
-          sum += blocks[i].weight[lane];
-        }
-      }
-    }
-    const double cost = move_cost(objective, scenario, num_moved);
-    if (num_lanes == 0) {
-      return cost;
-    }
-    return (1 - objective.tail) * mean / sum + objective.tail * tail_of(scenario, (num_lanes + 9) / 10) + cost;
-  }
-
   /// Mean of the `num_worst` largest.
-  constexpr double tail_of(int scenario, int num_worst) const {
+  template <class ExcessOf>
+  constexpr double tail_of(int scenario, int num_worst, const ExcessOf& excess_of) const {
     std::array<double, kMaxTail> worst{};  // descending
     int size = 0;
-    for (int i = 0; i < num_blocks; ++i) {
-      for (int lane = 0; blocks[i].scenario == scenario && lane < kLanes; ++lane) {
-        const double value = blocks[i].excess[lane];
+    for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const double value = excess_of(i, lane);
         if (blocks[i].weight[lane] <= 0 || (size == num_worst && value <= worst[size - 1])) {
           continue;
         }
@@ -243,29 +260,18 @@ struct Chain {
     return sum / num_worst;
   }
 
-  /// A lane, likelier the more its excess weighs in the score.
   constexpr const ChainBlock& pick_lane(int& chosen_lane) {
-    std::array<double, kNumScenarios> slope{};
-    for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
-      slope[scenario] = scenario_slope(objective, scenario, excess[scenario]);
-    }
-    const auto pull = [&](const ChainBlock& block, int lane) {
-      return block.weight[lane] * (block.excess[lane] + 1e-4) * slope[block.scenario];
-    };
+    const int num_pulls = num_blocks * kLanes;
     double sum = 0;
-    for (int i = 0; i < num_blocks; ++i) {
-      for (int lane = 0; lane < kLanes; ++lane) {
-        sum += pull(blocks[i], lane);
-      }
+    for (int i = 0; i < num_pulls; ++i) {
+      sum += pulls[i];
     }
     double left = rng.uniform() * sum;
-    for (int i = 0; i < num_blocks; ++i) {
-      for (int lane = 0; lane < kLanes; ++lane) {
-        left -= pull(blocks[i], lane);
-        if (left < 0) {
-          chosen_lane = lane;
-          return blocks[i];
-        }
+    for (int i = 0; i < num_pulls; ++i) {
+      left -= pulls[i];
+      if (left < 0) {
+        chosen_lane = i % kLanes;
+        return blocks[i / kLanes];
       }
     }
     chosen_lane = 0;
@@ -277,15 +283,24 @@ struct Chain {
   }
 
   constexpr int pick_full_rank(const ChainBlock& block, int lane) {
+    const int num_ranks = arrangement.num_ranks();
     float largest = 0;
-    for (int rank = 0; rank < arrangement.num_ranks(); ++rank) {
+    for (int rank = 0; rank < num_ranks; ++rank) {
       largest = std::max(largest, load_of(block, rank, lane));
     }
+    const float least = largest - kNearlyFullest;
     int chosen = 0;
     int num_seen = 0;
-    for (int rank = 0; rank < arrangement.num_ranks(); ++rank) {
-      if (load_of(block, rank, lane) >= largest - kNearlyFullest && rng.below(++num_seen) == 0) {
-        chosen = rank;
+    constexpr int kPart = 32;  // looked at together, so that the loads need not wait for each other
+    for (int first = 0; first < num_ranks; first += kPart) {
+      std::uint32_t full = 0;
+      for (int i = 0; i < kPart && first + i < num_ranks; ++i) {
+        full |= static_cast<std::uint32_t>(load_of(block, first + i, lane) >= least) << i;
+      }
+      for (int i = 0; full >> i != 0 && i < kPart; ++i) {
+        if ((full >> i & 1U) != 0 && rng.below(++num_seen) == 0) {
+          chosen = first + i;
+        }
       }
     }
     return chosen;

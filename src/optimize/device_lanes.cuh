@@ -1,9 +1,9 @@
 #pragma once
 
 // One lane of a block on the device: what LaneBlock is on the CPU, a thread for each lane. The eight lanes of a block
-// are threads of one warp and decide alike; each keeps its own copy of what is waiting and of what to take back, so
-// that no lane waits for another but where the largest change of all is asked for. The same operations in the same
-// order as src/optimize/levelling.h, which is the specification; compiled without fused multiply-adds.
+// are threads of one warp and decide alike, from what they share: which ranks are waiting to be levelled, what is to be
+// taken back. The same operations in the same order as src/optimize/levelling.h, which is the specification; compiled
+// without fused multiply-adds.
 
 #include <cstdint>
 
@@ -16,17 +16,18 @@ namespace lplb::cuda {
 
 inline constexpr unsigned kLaneMask = (1U << kLanes) - 1;
 
-/// Memory of the blocks of a chain; entries of one lane are kLanes apart. S slots, B blocks.
+/// Memory of the blocks of a chain. Values of one lane are kLanes apart; the rest is of all lanes of a block. S slots,
+/// B blocks.
 struct LaneMemory {
   float* weight = nullptr;             // [B, E, kLanes]
   float* flow = nullptr;               // [B, S, kLanes] tokens of the copy in the slot
   float* load = nullptr;               // [B, G, kLanes]
-  std::int32_t* saved_at = nullptr;    // [B, S + G, kLanes] slot, or ~rank
   float* saved_value = nullptr;        // [B, S + G, kLanes]
-  std::uint8_t* slot_saved = nullptr;  // [B, S, kLanes]
-  std::uint8_t* rank_saved = nullptr;  // [B, G, kLanes]
-  std::int32_t* queue = nullptr;       // [B, G, kLanes] ranks whose experts are still to be levelled
-  std::uint8_t* waiting = nullptr;     // [B, G, kLanes] 1 = the rank is in the queue
+  std::int32_t* saved_at = nullptr;    // [B, S + G] slot, or ~rank
+  std::uint8_t* slot_saved = nullptr;  // [B, S]
+  std::uint8_t* rank_saved = nullptr;  // [B, G]
+  std::uint16_t* queue = nullptr;      // [B, G] ranks whose experts are still to be levelled
+  std::uint8_t* waiting = nullptr;     // [B, G] 1 = the rank is in the queue
 };
 
 class DeviceLane {
@@ -36,16 +37,17 @@ class DeviceLane {
     const int experts = arrangement.num_logical();
     const int slots = arrangement.num_slots();
     const int ranks = arrangement.num_ranks();
-    const auto at = [&](int size) { return static_cast<std::int64_t>(block) * size * kLanes + lane; };
-    memory_ = {.weight = memory.weight + at(experts),
-               .flow = memory.flow + at(slots),
-               .load = memory.load + at(ranks),
-               .saved_at = memory.saved_at + at(slots + ranks),
-               .saved_value = memory.saved_value + at(slots + ranks),
-               .slot_saved = memory.slot_saved + at(slots),
-               .rank_saved = memory.rank_saved + at(ranks),
-               .queue = memory.queue + at(ranks),
-               .waiting = memory.waiting + at(ranks)};
+    const auto of_block = [&](int size) { return static_cast<std::int64_t>(block) * size; };
+    const auto of_lane = [&](int size) { return of_block(size) * kLanes + lane; };
+    memory_ = {.weight = memory.weight + of_lane(experts),
+               .flow = memory.flow + of_lane(slots),
+               .load = memory.load + of_lane(ranks),
+               .saved_value = memory.saved_value + of_lane(slots + ranks),
+               .saved_at = memory.saved_at + of_block(slots + ranks),
+               .slot_saved = memory.slot_saved + of_block(slots),
+               .rank_saved = memory.rank_saved + of_block(ranks),
+               .queue = memory.queue + of_block(ranks),
+               .waiting = memory.waiting + of_block(ranks)};
   }
 
   __device__ float* weights() { return memory_.weight; }
@@ -94,14 +96,14 @@ class DeviceLane {
 
   __device__ void keep() {
     for (int i = 0; i < num_saved_; ++i) {
-      unsave(memory_.saved_at[i * kLanes]);
+      unsave(memory_.saved_at[i]);
     }
     num_saved_ = 0;
   }
 
   __device__ void take_back() {
     for (int i = 0; i < num_saved_; ++i) {
-      const std::int32_t at = memory_.saved_at[i * kLanes];
+      const std::int32_t at = memory_.saved_at[i];
       (at >= 0 ? flow(at) : load(~at)) = memory_.saved_value[i * kLanes];
       unsave(at);
     }
@@ -125,38 +127,34 @@ class DeviceLane {
   __device__ float& flow(int slot) { return memory_.flow[slot * kLanes]; }
   __device__ float& load(int rank) { return memory_.load[rank * kLanes]; }
 
-  __device__ void save(std::int32_t at, float value) {
-    memory_.saved_at[num_saved_ * kLanes] = at;
-    memory_.saved_value[num_saved_ * kLanes] = value;
-    ++num_saved_;
-  }
-  __device__ void save_slot(int slot) {
-    if (!memory_.slot_saved[slot * kLanes]) {
-      memory_.slot_saved[slot * kLanes] = 1;
-      save(slot, flow(slot));
+  // A flag is written only when all lanes have read it: each must come to the same decision.
+
+  __device__ void save(std::uint8_t& is_saved, std::int32_t at, float value) {
+    if (!is_saved) {
+      __syncwarp(kLaneMask);
+      is_saved = 1;
+      memory_.saved_at[num_saved_] = at;
+      memory_.saved_value[num_saved_ * kLanes] = value;
+      ++num_saved_;
     }
   }
-  __device__ void save_rank(int rank) {
-    if (!memory_.rank_saved[rank * kLanes]) {
-      memory_.rank_saved[rank * kLanes] = 1;
-      save(~rank, load(rank));
-    }
-  }
-  __device__ void unsave(std::int32_t at) {
-    (at >= 0 ? memory_.slot_saved[at * kLanes] : memory_.rank_saved[~at * kLanes]) = 0;
-  }
+  __device__ void save_slot(int slot) { save(memory_.slot_saved[slot], slot, flow(slot)); }
+  __device__ void save_rank(int rank) { save(memory_.rank_saved[rank], ~rank, load(rank)); }
+  __device__ void unsave(std::int32_t at) { (at >= 0 ? memory_.slot_saved[at] : memory_.rank_saved[~at]) = 0; }
 
   __device__ void push(int rank) {
-    if (!memory_.waiting[rank * kLanes]) {
-      memory_.waiting[rank * kLanes] = 1;
+    if (!memory_.waiting[rank]) {
+      __syncwarp(kLaneMask);
+      memory_.waiting[rank] = 1;
       int at = first_ + num_waiting_++;
       at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
-      memory_.queue[at * kLanes] = rank;
+      memory_.queue[at] = static_cast<std::uint16_t>(rank);
     }
   }
   __device__ int pop() {
-    const int rank = memory_.queue[first_ * kLanes];
-    memory_.waiting[rank * kLanes] = 0;
+    __syncwarp(kLaneMask);
+    const int rank = memory_.queue[first_];
+    memory_.waiting[rank] = 0;
     first_ = first_ + 1 == arrangement_.num_ranks() ? 0 : first_ + 1;
     --num_waiting_;
     return rank;
