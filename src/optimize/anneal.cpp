@@ -20,6 +20,7 @@ class CpuChain {
         dirty_(arrangement_.num_ranks()),
         blocks_(make_chain_blocks(job)),
         pulls_(blocks_.size() * kLanes),
+        block_pulls_(blocks_.size()),
         best_(job.phy2log.size()) {
     lanes_.reserve(blocks_.size());
     chain_.arrangement = arrangement_;
@@ -30,6 +31,7 @@ class CpuChain {
     chain_.num_blocks = static_cast<int>(blocks_.size());
     chain_.blocks = blocks_.data();
     chain_.pulls = pulls_.data();
+    chain_.block_pulls = block_pulls_.data();
     chain_.best = best_.data();
     for (int i = 0; i < chain_.num_blocks; ++i) {
       lanes_.emplace_back(arrangement_.num_logical(), arrangement_.num_ranks(), arrangement_.num_slots());
@@ -45,9 +47,7 @@ class CpuChain {
         break;
       }
       chain_.cool(i);
-      for (int pull = 0; pull < static_cast<int>(pulls_.size()); ++pull) {
-        pulls_[pull] = chain_.pull_of(pull / kLanes, pull % kLanes);
-      }
+      measure_pulls();
       Move move;
       if (chain_.propose(move)) {
         try_move(move);
@@ -87,6 +87,16 @@ class CpuChain {
     return excess;
   }
 
+  void measure_pulls() {
+    for (int i = 0; i < chain_.num_blocks; ++i) {
+      block_pulls_[i] = 0;
+      for (int lane = 0; lane < kLanes; ++lane) {
+        pulls_[i * kLanes + lane] = chain_.pull_of(i, lane);
+        block_pulls_[i] += pulls_[i * kLanes + lane];
+      }
+    }
+  }
+
   void redraw_next() {
     fill_block(chain_.next_refresh);
     chain_.next_refresh = (chain_.next_refresh + 1) % chain_.num_blocks;
@@ -119,6 +129,7 @@ class CpuChain {
   std::vector<ChainBlock> blocks_;
   std::vector<LaneBlock> lanes_;  // of the blocks
   std::vector<double> pulls_;
+  std::vector<double> block_pulls_;
   std::vector<std::int32_t> best_;
   Chain chain_;
 };

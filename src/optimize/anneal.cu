@@ -25,9 +25,10 @@ namespace {
 
 constexpr const char* kName = "cuda::anneal";
 constexpr int kWarp = 32;
+constexpr int kValuesPerThread = (kMaxBlocks * kLanes + kWarp - 1) / kWarp;
 constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 
-constexpr int kNumStaged = 11;  // arrays of a chain that a launch keeps in shared memory
+constexpr int kNumStaged = 12;  // arrays of a chain that a launch keeps in shared memory
 constexpr std::size_t kStagedAlignment = 16;
 
 /// A chain in device memory.
@@ -58,17 +59,8 @@ __device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit)
   visit(a.lanes.rank_saved, b.lanes.rank_saved, bytes[8]);
   visit(a.lanes.queue, b.lanes.queue, bytes[9]);
   visit(a.lanes.waiting, b.lanes.waiting, bytes[10]);
+  visit(a.lanes.saved_at, b.lanes.saved_at, bytes[11]);
 }
-
-/// Excess of a lane after the move in the blocks that come first in the order, before it in the others.
-struct MixedExcess {
-  const ChainBlock* blocks;
-  const int* position;
-  int last;
-  constexpr double operator()(int i, int lane) const {
-    return position[i] <= last ? blocks[i].excess[lane] : blocks[i].old_excess[lane];
-  }
-};
 
 /// What the score would be after each block in the order, for the thread that judges.
 struct Followed {
@@ -81,6 +73,8 @@ struct SharedChain {
   alignas(16) std::byte chain[sizeof(DeviceChain)];
   alignas(16) std::byte blocks[kMaxBlocks * sizeof(ChainBlock)];
   double pulls[kMaxBlocks * kLanes];
+  double block_pulls[kMaxBlocks];
+  double weighted[kMaxBlocks][kMaxBlocks * kLanes];  // of each warp
   std::byte values[kMaxBlocks * sizeof(ScenarioValue)];
   int position[kMaxBlocks];  // of a block in the order
   Move move;
@@ -115,7 +109,7 @@ class ChainThreads {
   __device__ void run(std::int64_t first, std::int64_t end) {
     for (std::int64_t i = first; i < end; ++i) {
       if (in_use_) {
-        shared_.pulls[block_ * kLanes + lane_] = chain_.pull_of(block_, lane_);
+        measure_pulls();
       }
       if (threadIdx.x < static_cast<unsigned>(chain_.num_blocks)) {
         shared_.position[chain_.order[threadIdx.x]] = static_cast<int>(threadIdx.x);
@@ -194,12 +188,26 @@ class ChainThreads {
     if (is_first()) {
       chain_.blocks = reinterpret_cast<ChainBlock*>(shared_.blocks);
       chain_.pulls = shared_.pulls;
+      chain_.block_pulls = shared_.block_pulls;
       for (int i = 0; i < chain_.num_blocks; ++i) {
         chain_.blocks[i].rank_load = here_.lanes.load + i * chain_.arrangement.num_ranks() * kLanes;
       }
     }
     __syncthreads();
     return here_.lanes;
+  }
+
+  __device__ void measure_pulls() {
+    double* const pulls = shared_.pulls + block_ * kLanes;
+    pulls[lane_] = chain_.pull_of(block_, lane_);
+    __syncwarp(kLaneMask);
+    if (lane_ == 0) {
+      double sum = 0;
+      for (int lane = 0; lane < kLanes; ++lane) {
+        sum += pulls[lane];
+      }
+      shared_.block_pulls[block_] = sum;
+    }
   }
 
   __device__ void try_move() {
@@ -210,10 +218,8 @@ class ChainThreads {
       block.excess[lane_] = lanes_.excess();
     }
     __syncthreads();
-    if (lane_ == 0 && block_ < chain_.num_blocks) {
-      const int position = block_;
-      const int scenario = chain_.blocks[chain_.order[position]].scenario;
-      values_[position] = chain_.value_of(scenario, MixedExcess{chain_.blocks, shared_.position, position});
+    if (block_ < chain_.num_blocks) {
+      value_after(block_);
     }
     __syncthreads();
     if (is_first()) {
@@ -227,6 +233,63 @@ class ChainThreads {
       chain_.blocks[block_].excess[lane_] = chain_.blocks[block_].old_excess[lane_];
     }
     __syncthreads();
+  }
+
+  /// Chain::value_of, by a warp, for the scenario of the block at `position` of the order when it and those before it
+  /// have followed the move and the others have not. Numbers are added in the same order.
+  __device__ void value_after(int position) {
+    const int scenario = chain_.blocks[chain_.order[position]].scenario;
+    const int first = chain_.first_block[scenario];
+    const int num_values = (chain_.first_block[scenario + 1] - first) * kLanes;
+    double* const weighted = shared_.weighted[position];
+    unsigned long long left[kValuesPerThread];  // excess of the lanes that count, as bits, which are in the same order
+#pragma unroll
+    for (int k = 0; k < kValuesPerThread; ++k) {
+      const int i = lane_ + k * kWarp;
+      left[k] = 0;
+      if (i < num_values) {
+        const ChainBlock& block = chain_.blocks[first + i / kLanes];
+        const bool has_followed = shared_.position[first + i / kLanes] <= position;
+        const double excess = has_followed ? block.excess[i % kLanes] : block.old_excess[i % kLanes];
+        const double weight = block.weight[i % kLanes];
+        weighted[i] = weight * excess;
+        left[k] = weight > 0 ? __double_as_longlong(excess) + 1 : 0;
+      }
+    }
+    __syncwarp();
+    const int num_worst = (chain_.num_lanes[scenario] + 9) / 10;
+    double worst = 0;
+    for (int i = 0; i < num_worst; ++i) {
+      worst += take_largest(left);
+    }
+    if (lane_ == 0) {
+      double mean = 0;
+      for (int i = 0; i < num_values; ++i) {
+        mean += weighted[i];
+      }
+      values_[position] = chain_.value_from(scenario, mean, worst / num_worst);
+    }
+  }
+
+  /// The largest number that is left in the warp, once.
+  static __device__ double take_largest(unsigned long long (&left)[kValuesPerThread]) {
+    unsigned long long mine = left[0];
+#pragma unroll
+    for (int k = 1; k < kValuesPerThread; ++k) {
+      mine = max(mine, left[k]);
+    }
+    const unsigned high = __reduce_max_sync(~0U, static_cast<unsigned>(mine >> 32));
+    const unsigned low = __reduce_max_sync(~0U, mine >> 32 == high ? static_cast<unsigned>(mine) : 0);
+    const unsigned long long largest = static_cast<unsigned long long>(high) << 32 | low;
+    const unsigned owner = __ffs(static_cast<int>(__ballot_sync(~0U, mine == largest))) - 1;
+    bool is_mine = threadIdx.x % kWarp == owner;
+#pragma unroll
+    for (int k = 0; k < kValuesPerThread; ++k) {
+      const bool is_this = is_mine && left[k] == largest;
+      left[k] = is_this ? 0 : left[k];
+      is_mine = is_mine && !is_this;
+    }
+    return __longlong_as_double(static_cast<long long>(largest - 1));
   }
 
   /// The warp of the block draws, each lane from its own part of the generator's numbers.
@@ -371,9 +434,9 @@ LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_
           .flow = room.room<float>(slots * kLanes),
           .load = room.room<float>(ranks * kLanes),
           .saved_value = room.room<float>((slots + ranks) * kLanes),
-          .saved_at = room.room<std::int32_t>(slots + ranks),
-          .slot_saved = room.room<std::uint8_t>(slots),
-          .rank_saved = room.room<std::uint8_t>(ranks),
+          .saved_at = room.room<std::uint16_t>(slots + ranks),
+          .slot_saved = room.room<std::uint8_t>(num_blocks * in_words(arrangement.num_slots())),
+          .rank_saved = room.room<std::uint8_t>(num_blocks * in_words(arrangement.num_ranks())),
           .queue = room.room<std::uint16_t>(ranks),
           .waiting = room.room<std::uint8_t>(ranks)};
 }
@@ -389,10 +452,11 @@ std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std
                                          4 * slots,
                                          4 * experts,
                                          num_blocks * ranks * kLanes * sizeof(float),
-                                         num_blocks * slots,
-                                         num_blocks * ranks,
+                                         num_blocks * in_words(arrangement.num_slots()),
+                                         num_blocks * in_words(arrangement.num_ranks()),
                                          2 * num_blocks * ranks,
-                                         num_blocks * ranks};
+                                         num_blocks * ranks,
+                                         2 * num_blocks * (slots + ranks)};
   std::array<int, kNumStaged> bytes{};
   std::ranges::transform(sizes, bytes.begin(), [](std::size_t size) {
     return static_cast<int>((size + kStagedAlignment - 1) / kStagedAlignment * kStagedAlignment);

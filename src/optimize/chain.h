@@ -59,6 +59,7 @@ struct Chain {
   int num_blocks = 0;
   ChainBlock* blocks = nullptr;         // [num_blocks], those of a scenario one after the other
   double* pulls = nullptr;              // [num_blocks, kLanes] pull_of() of the lanes, for propose()
+  double* block_pulls = nullptr;        // [num_blocks] their sums, lane after lane
   std::int32_t* best = nullptr;         // [G * stride] the best end of a cycle
   std::array<int, kMaxBlocks> order{};  // in which blocks are judged
   std::array<int, kNumScenarios + 1> first_block{};
@@ -133,18 +134,23 @@ struct Chain {
   /// The value of a scenario with excess_of(block, lane), as scenario_excess() over the lanes that count.
   template <class ExcessOf>
   constexpr ScenarioValue value_of(int scenario, const ExcessOf& excess_of) const {
+    if (num_lanes[scenario] == 0) {
+      return value_from(scenario, 0, 0);
+    }
+    double mean = 0;
+    for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
+      for (int lane = 0; lane < kLanes; ++lane) {
+        mean += blocks[i].weight[lane] * excess_of(i, lane);
+      }
+    }
+    return value_from(scenario, mean, tail_of(scenario, (num_lanes[scenario] + 9) / 10, excess_of));
+  }
+
+  /// `weighted` is the sum of weight * excess over the lanes, `tail` the mean of the worst tenth of those that count.
+  constexpr ScenarioValue value_from(int scenario, double weighted, double tail) const {
     double excess = move_cost(objective, scenario, num_moved);
     if (num_lanes[scenario] > 0) {
-      double mean = 0;
-      for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
-        for (int lane = 0; lane < kLanes; ++lane) {
-          if (blocks[i].weight[lane] > 0) {
-            mean += blocks[i].weight[lane] * excess_of(i, lane);
-          }
-        }
-      }
-      const double tail = tail_of(scenario, (num_lanes[scenario] + 9) / 10, excess_of);
-      excess = (1 - objective.tail) * mean / weight_sum[scenario] + objective.tail * tail + excess;
+      excess = (1 - objective.tail) * weighted / weight_sum[scenario] + objective.tail * tail + excess;
     }
     return {excess, scenario_score(objective, scenario, excess)};
   }
@@ -260,22 +266,22 @@ struct Chain {
     return sum / num_worst;
   }
 
+  /// By the sums of the blocks first, then within one.
   constexpr const ChainBlock& pick_lane(int& chosen_lane) {
-    const int num_pulls = num_blocks * kLanes;
     double sum = 0;
-    for (int i = 0; i < num_pulls; ++i) {
-      sum += pulls[i];
+    for (int i = 0; i < num_blocks; ++i) {
+      sum += block_pulls[i];
     }
     double left = rng.uniform() * sum;
-    for (int i = 0; i < num_pulls; ++i) {
-      left -= pulls[i];
-      if (left < 0) {
-        chosen_lane = i % kLanes;
-        return blocks[i / kLanes];
-      }
+    int i = 0;
+    for (; i < num_blocks - 1 && left >= block_pulls[i]; ++i) {
+      left -= block_pulls[i];
     }
     chosen_lane = 0;
-    return blocks[0];
+    for (; chosen_lane < kLanes - 1 && left >= pulls[i * kLanes + chosen_lane]; ++chosen_lane) {
+      left -= pulls[i * kLanes + chosen_lane];
+    }
+    return blocks[i];
   }
 
   static constexpr float load_of(const ChainBlock& block, int rank, int lane) {

@@ -23,17 +23,20 @@ struct LaneMemory {
   float* flow = nullptr;               // [B, S, kLanes] tokens of the copy in the slot
   float* load = nullptr;               // [B, G, kLanes]
   float* saved_value = nullptr;        // [B, S + G, kLanes]
-  std::int32_t* saved_at = nullptr;    // [B, S + G] slot, or ~rank
-  std::uint8_t* slot_saved = nullptr;  // [B, S]
-  std::uint8_t* rank_saved = nullptr;  // [B, G]
+  std::uint16_t* saved_at = nullptr;   // [B, S + G] slot, or S + rank
+  std::uint8_t* slot_saved = nullptr;  // [B, S rounded up to a multiple of 4]
+  std::uint8_t* rank_saved = nullptr;  // [B, G rounded up likewise]
   std::uint16_t* queue = nullptr;      // [B, G] ranks whose experts are still to be levelled
   std::uint8_t* waiting = nullptr;     // [B, G] 1 = the rank is in the queue
 };
 
+/// Flags are cleared four at a time.
+constexpr int in_words(int num_flags) { return (num_flags + 3) / 4 * 4; }
+
 class DeviceLane {
  public:
   __device__ DeviceLane(const LaneMemory& memory, const ArrangementView& arrangement, int block, int lane)
-      : arrangement_(arrangement) {
+      : arrangement_(arrangement), lane_(lane) {
     const int experts = arrangement.num_logical();
     const int slots = arrangement.num_slots();
     const int ranks = arrangement.num_ranks();
@@ -44,8 +47,8 @@ class DeviceLane {
                .load = memory.load + of_lane(ranks),
                .saved_value = memory.saved_value + of_lane(slots + ranks),
                .saved_at = memory.saved_at + of_block(slots + ranks),
-               .slot_saved = memory.slot_saved + of_block(slots),
-               .rank_saved = memory.rank_saved + of_block(ranks),
+               .slot_saved = memory.slot_saved + of_block(in_words(slots)),
+               .rank_saved = memory.rank_saved + of_block(in_words(ranks)),
                .queue = memory.queue + of_block(ranks),
                .waiting = memory.waiting + of_block(ranks)};
   }
@@ -72,7 +75,7 @@ class DeviceLane {
     for (int i = 0; i < num_sweeps; ++i) {
       for (int e = 0; e < arrangement_.num_logical(); ++e) {
         if (arrangement_.copies(e).size() > 1) {
-          level(e);
+          level<false>(e);
         }
       }
     }
@@ -95,19 +98,29 @@ class DeviceLane {
   }
 
   __device__ void keep() {
-    for (int i = 0; i < num_saved_; ++i) {
-      unsave(memory_.saved_at[i]);
-    }
+    // All flags at once, shared out over the lanes, a word a time.
+    clear(memory_.slot_saved, arrangement_.num_slots());
+    clear(memory_.rank_saved, arrangement_.num_ranks());
     num_saved_ = 0;
   }
 
   __device__ void take_back() {
-    for (int i = 0; i < num_saved_; ++i) {
-      const std::int32_t at = memory_.saved_at[i];
-      (at >= 0 ? flow(at) : load(~at)) = memory_.saved_value[i * kLanes];
-      unsave(at);
+    constexpr int kTogether = 8;  // read before any is written, so that they wait for memory together
+    for (int first = 0; first < num_saved_; first += kTogether) {
+      float* place[kTogether];
+      float value[kTogether];
+#pragma unroll
+      for (int i = 0; i < kTogether; ++i) {
+        const int saved = min(first + i, num_saved_ - 1);
+        place[i] = place_of(memory_.saved_at[saved]);
+        value[i] = memory_.saved_value[saved * kLanes];
+      }
+#pragma unroll
+      for (int i = 0; i < kTogether; ++i) {
+        *place[i] = value[i];
+      }
     }
-    num_saved_ = 0;
+    keep();
   }
 
   __device__ double excess() const {
@@ -127,20 +140,36 @@ class DeviceLane {
   __device__ float& flow(int slot) { return memory_.flow[slot * kLanes]; }
   __device__ float& load(int rank) { return memory_.load[rank * kLanes]; }
 
+  __device__ float* place_of(int saved_at) {
+    const int rank = saved_at - arrangement_.num_slots();
+    return rank < 0 ? &flow(saved_at) : &load(rank);
+  }
+
+  __device__ void clear(std::uint8_t* flags, int size) const {
+    __syncwarp(kLaneMask);
+    for (int i = lane_ * 4; i < size; i += kLanes * 4) {
+      *reinterpret_cast<std::uint32_t*>(flags + i) = 0;
+    }
+    __syncwarp(kLaneMask);
+  }
+
   // A flag is written only when all lanes have read it: each must come to the same decision.
 
-  __device__ void save(std::uint8_t& is_saved, std::int32_t at, float value) {
+  __device__ void save(std::uint8_t& is_saved, int at, float value) {
     if (!is_saved) {
       __syncwarp(kLaneMask);
       is_saved = 1;
-      memory_.saved_at[num_saved_] = at;
+      memory_.saved_at[num_saved_] = static_cast<std::uint16_t>(at);
       memory_.saved_value[num_saved_ * kLanes] = value;
       ++num_saved_;
     }
   }
-  __device__ void save_slot(int slot) { save(memory_.slot_saved[slot], slot, flow(slot)); }
-  __device__ void save_rank(int rank) { save(memory_.rank_saved[rank], ~rank, load(rank)); }
-  __device__ void unsave(std::int32_t at) { (at >= 0 ? memory_.slot_saved[at] : memory_.rank_saved[~at]) = 0; }
+  __device__ void save_slot(int slot, float value) { save(memory_.slot_saved[slot], slot, value); }
+  __device__ void save_rank(int rank, float value) {
+    save(memory_.rank_saved[rank], arrangement_.num_slots() + rank, value);
+  }
+  __device__ void save_slot(int slot) { save_slot(slot, flow(slot)); }
+  __device__ void save_rank(int rank) { save_rank(rank, load(rank)); }
 
   __device__ void push(int rank) {
     if (!memory_.waiting[rank]) {
@@ -170,13 +199,9 @@ class DeviceLane {
         if (e == kNone || arrangement_.copies(e).size() < 2) {
           continue;
         }
-        for (const int copy : arrangement_.copies(e)) {
-          save_slot(copy);
-          save_rank(arrangement_.rank_of(copy));
-        }
         --num_left;
         // No number is negative here, so that their bits are in the same order.
-        const unsigned largest = __reduce_max_sync(kLaneMask, __float_as_uint(level(e)));
+        const unsigned largest = __reduce_max_sync(kLaneMask, __float_as_uint(level<true>(e)));
         if (__uint_as_float(largest) > limits.tolerance) {
           for (const int copy : arrangement_.copies(e)) {
             push(arrangement_.rank_of(copy));
@@ -189,30 +214,129 @@ class DeviceLane {
     }
   }
 
-  /// Levels expert e and returns how much a rank's load changed, at most.
+  /// Levels expert e and returns how much a rank's load changed, at most. With `saves` what changes can be taken back.
+  template <bool saves>
   __device__ float level(int e) {
-    const CopyList copies = arrangement_.copies(e);
-    return copies.size() == 2 ? level_pair(copies.front(), copies[1]) : level_many(e, copies);
+    const int num_copies = arrangement_.copy_count[e];
+    if (num_copies == 2) {
+      return level_pair<saves>(e);
+    }
+    return num_copies <= 4   ? level_few<4, saves>(e, num_copies)
+           : num_copies <= 8 ? level_few<8, saves>(e, num_copies)
+                             : level_many<saves>(e);
   }
 
-  __device__ float level_pair(int a, int b) {
-    float& load_a = load(arrangement_.rank_of(a));
-    float& load_b = load(arrangement_.rank_of(b));
+  template <bool saves>
+  __device__ float level_pair(int e) {
+    const int a = arrangement_.first[e];
+    const int b = arrangement_.next[a];
+    const int rank_a = arrangement_.rank_of(a);
+    const int rank_b = arrangement_.rank_of(b);
     const float flow_a = flow(a);
     const float flow_b = flow(b);
+    const float load_a = load(rank_a);
+    const float load_b = load(rank_b);
+    if (saves) {
+      save_slot(a, flow_a);
+      save_rank(rank_a, load_a);
+      save_slot(b, flow_b);
+      save_rank(rank_b, load_b);
+    }
     float moved = (load_a - load_b) * 0.5F;
     moved = moved < flow_a ? moved : flow_a;
     moved = moved > -flow_b ? moved : -flow_b;
     flow(a) = flow_a - moved;
     flow(b) = flow_b + moved;
-    load_a -= moved;
-    load_b += moved;
+    load(rank_a) = load_a - moved;
+    load(rank_b) = load_b + moved;
     return fabsf(moved);
+  }
+
+  /// Up to `most` copies: all is read first, so that the reads wait for memory together, and levelled in registers.
+  template <int most, bool saves>
+  __device__ float level_few(int e, int num_copies) {
+    int slot[most];
+    int rank[most];
+    float old[most];
+    float floor[most];
+    int next = arrangement_.first[e];
+#pragma unroll
+    for (int i = 0; i < most; ++i) {
+      slot[i] = i < num_copies ? next : 0;
+      next = i + 1 < num_copies ? arrangement_.next[next] : 0;
+    }
+#pragma unroll
+    for (int i = 0; i < most; ++i) {
+      rank[i] = arrangement_.rank_of(slot[i]);
+      old[i] = flow(slot[i]);
+      floor[i] = load(rank[i]);
+    }
+    if (saves) {
+#pragma unroll
+      for (int i = 0; i < most; ++i) {
+        if (i < num_copies) {
+          save_slot(slot[i], old[i]);
+          save_rank(rank[i], floor[i]);
+        }
+      }
+    }
+    const float weight = memory_.weight[e * kLanes];
+    float sum = weight;
+    float lowest = floor[0] - old[0];
+#pragma unroll
+    for (int i = 0; i < most; ++i) {
+      floor[i] -= old[i];
+      sum += i < num_copies ? floor[i] : 0;
+      lowest = i < num_copies && floor[i] < lowest ? floor[i] : lowest;
+    }
+    float level = sum * (1.0F / static_cast<float>(num_copies));
+    for (int round = 1; round < num_copies; ++round) {
+      level = level > lowest ? level : lowest;
+      sum = weight;
+      float count = 0;
+#pragma unroll
+      for (int i = 0; i < most; ++i) {
+        const bool is_under = i < num_copies && floor[i] <= level;
+        sum += is_under ? floor[i] : 0;
+        count += is_under ? 1.0F : 0;
+      }
+      if (!fall(level, sum / count)) {
+        break;
+      }
+    }
+    float size = 0;
+#pragma unroll
+    for (int i = 0; i < most; ++i) {
+      if (i < num_copies) {
+        float filled = level - floor[i];
+        filled = filled > 0 ? filled : 0;
+        flow(slot[i]) = filled;
+        load(rank[i]) = floor[i] + filled;
+        const float distance = fabsf(filled - old[i]);
+        size = size > distance ? size : distance;
+      }
+    }
+    return size;
+  }
+
+  /// The level of the next round; false when it fell in no lane.
+  static __device__ bool fall(float& level, float next) {
+    const bool fell = level - next > 0;
+    level = next;
+    return __any_sync(kLaneMask, fell) != 0;
   }
 
   __device__ float floor_of(int slot) { return load(arrangement_.rank_of(slot)) - flow(slot); }
 
-  __device__ float level_many(int e, const CopyList& copies) {
+  template <bool saves>
+  __device__ float level_many(int e) {
+    const CopyList copies = arrangement_.copies(e);
+    if (saves) {
+      for (const int slot : copies) {
+        save_slot(slot);
+        save_rank(arrangement_.rank_of(slot));
+      }
+    }
     const float weight = memory_.weight[e * kLanes];
     float lowest = floor_of(copies.front());
     float sum = weight;
@@ -231,10 +355,7 @@ class DeviceLane {
         sum += floor <= level ? floor : 0;
         count += floor <= level ? 1.0F : 0;
       }
-      const float next = sum / count;
-      const bool fell = level - next > 0;
-      level = next;
-      if (!__any_sync(kLaneMask, fell)) {
+      if (!fall(level, sum / count)) {
         break;
       }
     }
@@ -283,6 +404,7 @@ class DeviceLane {
 
   ArrangementView arrangement_;
   LaneMemory memory_;
+  int lane_;
   int num_saved_ = 0;
   int first_ = 0;  // of the queue, which goes round
   int num_waiting_ = 0;
