@@ -39,6 +39,7 @@ class CpuChain {
       fill_block(i);
     }
     chain_.begin();
+    chain_.score_all();
   }
 
   AnnealResult run() {

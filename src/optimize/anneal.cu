@@ -28,7 +28,10 @@ constexpr int kWarp = 32;
 constexpr int kValuesPerThread = (kMaxBlocks * kLanes + kWarp - 1) / kWarp;
 constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 
-constexpr int kNumStaged = 12;  // arrays of a chain that a launch keeps in shared memory
+/// Arrays of a chain that a launch keeps in shared memory, those first that need it most. What is only read stays in
+/// device memory and comes through the first level cache, which a write does not pass: so flows come last, as they are
+/// large, but are worth it where they fit.
+constexpr int kNumStaged = 9;
 constexpr std::size_t kStagedAlignment = 16;
 
 /// A chain in device memory.
@@ -48,18 +51,15 @@ __device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit)
   const auto& bytes = a.staged_bytes;
   ArrangementView& from = a.chain.arrangement;
   ArrangementView& to = b.chain.arrangement;
-  visit(from.slots, to.slots, bytes[0]);
-  visit(from.rank, to.rank, bytes[1]);
-  visit(from.expert, to.expert, bytes[2]);
-  visit(from.first, to.first, bytes[3]);
-  visit(from.next, to.next, bytes[4]);
-  visit(from.copy_count, to.copy_count, bytes[5]);
-  visit(a.lanes.load, b.lanes.load, bytes[6]);
-  visit(a.lanes.slot_saved, b.lanes.slot_saved, bytes[7]);
-  visit(a.lanes.rank_saved, b.lanes.rank_saved, bytes[8]);
-  visit(a.lanes.queue, b.lanes.queue, bytes[9]);
-  visit(a.lanes.waiting, b.lanes.waiting, bytes[10]);
-  visit(a.lanes.saved_at, b.lanes.saved_at, bytes[11]);
+  visit(a.lanes.load, b.lanes.load, bytes[0]);
+  visit(from.expert, to.expert, bytes[1]);
+  visit(from.first, to.first, bytes[2]);
+  visit(from.next, to.next, bytes[3]);
+  visit(from.copy_count, to.copy_count, bytes[4]);
+  visit(a.lanes.is_saved, b.lanes.is_saved, bytes[5]);
+  visit(a.lanes.is_waiting, b.lanes.is_waiting, bytes[6]);
+  visit(a.lanes.queue, b.lanes.queue, bytes[7]);
+  visit(a.lanes.flow, b.lanes.flow, bytes[8]);
 }
 
 /// What the score would be after each block in the order, for the thread that judges.
@@ -74,7 +74,6 @@ struct SharedChain {
   alignas(16) std::byte blocks[kMaxBlocks * sizeof(ChainBlock)];
   double pulls[kMaxBlocks * kLanes];
   double block_pulls[kMaxBlocks];
-  double weighted[kMaxBlocks][kMaxBlocks * kLanes];  // of each warp
   std::byte values[kMaxBlocks * sizeof(ScenarioValue)];
   int position[kMaxBlocks];  // of a block in the order
   Move move;
@@ -84,7 +83,7 @@ struct SharedChain {
 /// All threads of a block call these functions together.
 class ChainThreads {
  public:
-  __device__ ChainThreads(DeviceChain& global, SharedChain& shared, std::byte* stage)
+  __device__ ChainThreads(DeviceChain& global, SharedChain& shared, std::byte* stage, int stage_bytes)
       : global_(global),
         shared_(shared),
         here_(*reinterpret_cast<DeviceChain*>(shared.chain)),
@@ -93,41 +92,20 @@ class ChainThreads {
         block_(static_cast<int>(threadIdx.x) / kWarp),
         lane_(static_cast<int>(threadIdx.x) % kWarp),
         in_use_(lane_ < kLanes && block_ < global.chain.num_blocks),
-        is_staged_(stage != nullptr),
-        lanes_(fetch(stage), chain_.arrangement, in_use_ ? block_ : 0, in_use_ ? lane_ : 0) {}
+        lanes_(fetch(stage, stage_bytes), chain_.arrangement, in_use_ ? block_ : 0, in_use_ ? lane_ : 0) {}
 
-  __device__ void begin() {
-    for (int i = 0; i < chain_.num_blocks; ++i) {
-      fill_block(i);
-    }
-    if (is_first()) {
+  /// Moves [first, end). A new chain fills its blocks first.
+  __device__ void run(bool is_new, std::int64_t first, std::int64_t end) {
+    if (is_new && is_first()) {
       chain_.begin();
     }
     __syncthreads();
-  }
-
-  __device__ void run(std::int64_t first, std::int64_t end) {
-    for (std::int64_t i = first; i < end; ++i) {
-      if (in_use_) {
-        measure_pulls();
+    for (std::int64_t i = is_new ? -chain_.num_blocks : first; i < end; ++i) {
+      if (i >= 0) {
+        make_move(i);
       }
-      if (threadIdx.x < static_cast<unsigned>(chain_.num_blocks)) {
-        shared_.position[chain_.order[threadIdx.x]] = static_cast<int>(threadIdx.x);
-      }
-      __syncthreads();
-      if (is_first()) {
-        chain_.cool(i);
-        shared_.has_move = chain_.propose(shared_.move);
-        if (shared_.has_move) {
-          chain_.start(shared_.move);
-        }
-      }
-      __syncthreads();
-      if (shared_.has_move) {
-        try_move();
-      }
-      if (i % kRedrawInterval == 0) {
-        redraw_next();
+      if (i < 0 || i % kRedrawInterval == 0) {
+        fill_next();
       }
     }
   }
@@ -141,9 +119,11 @@ class ChainThreads {
 
   __device__ void write_back() {
     copy(global_.chain.blocks, chain_.blocks, chain_.num_blocks * sizeof(ChainBlock));
-    if (is_staged_) {
-      visit_staged(here_, global_, [](auto* from, auto* to, int bytes) { copy_back(to, from, bytes); });
-    }
+    visit_staged(here_, global_, [](const auto* from, auto* to, int bytes) {
+      if (from != to) {
+        copy(to, from, bytes);
+      }
+    });
     __syncthreads();
     if (is_first()) {
       chain_.blocks = global_.chain.blocks;
@@ -155,14 +135,6 @@ class ChainThreads {
  private:
   __device__ bool is_first() const { return threadIdx.x == 0; }
 
-  /// What never changes stays as it is.
-  template <class To>
-  static __device__ void copy_back(To* to, const void* from, int bytes) {
-    if constexpr (!std::is_const_v<To>) {
-      copy(to, from, bytes);
-    }
-  }
-
   static __device__ void copy(void* to, const void* from, std::size_t size) {
     static_assert(sizeof(DeviceChain) % sizeof(int) == 0 && sizeof(ChainBlock) % sizeof(int) == 0);
     for (unsigned i = threadIdx.x; i < size / sizeof(int); i += blockDim.x) {
@@ -170,20 +142,21 @@ class ChainThreads {
     }
   }
 
-  /// The chain, and where there is a stage, its arrays, into shared memory.
-  __device__ const LaneMemory& fetch(std::byte* stage) {
+  /// The chain, and those of its arrays that fit the stage, into shared memory.
+  __device__ const LaneMemory& fetch(std::byte* stage, int stage_bytes) {
     copy(shared_.chain, &global_, sizeof(DeviceChain));
     copy(shared_.blocks, global_.chain.blocks, global_.chain.num_blocks * sizeof(ChainBlock));
     __syncthreads();
-    if (stage != nullptr) {
-      visit_staged(global_, here_, [&](auto* from, auto*& place, int bytes) {
+    visit_staged(global_, here_, [&](const auto* from, auto*& place, int bytes) {
+      if (bytes <= stage_bytes) {
         copy(stage, from, bytes);
         if (is_first()) {
           place = reinterpret_cast<std::remove_reference_t<decltype(place)>>(stage);
         }
         stage += bytes;
-      });
-    }
+        stage_bytes -= bytes;
+      }
+    });
     __syncthreads();
     if (is_first()) {
       chain_.blocks = reinterpret_cast<ChainBlock*>(shared_.blocks);
@@ -207,6 +180,27 @@ class ChainThreads {
         sum += pulls[lane];
       }
       shared_.block_pulls[block_] = sum;
+    }
+  }
+
+  __device__ void make_move(std::int64_t i) {
+    if (in_use_) {
+      measure_pulls();
+    }
+    if (threadIdx.x < static_cast<unsigned>(chain_.num_blocks)) {
+      shared_.position[chain_.order[threadIdx.x]] = static_cast<int>(threadIdx.x);
+    }
+    __syncthreads();
+    if (is_first()) {
+      chain_.cool(i);
+      shared_.has_move = chain_.propose(shared_.move);
+      if (shared_.has_move) {
+        chain_.start(shared_.move);
+      }
+    }
+    __syncthreads();
+    if (shared_.has_move) {
+      try_move();
     }
   }
 
@@ -241,33 +235,39 @@ class ChainThreads {
     const int scenario = chain_.blocks[chain_.order[position]].scenario;
     const int first = chain_.first_block[scenario];
     const int num_values = (chain_.first_block[scenario + 1] - first) * kLanes;
-    double* const weighted = shared_.weighted[position];
+    double weighted[kValuesPerThread];
     unsigned long long left[kValuesPerThread];  // excess of the lanes that count, as bits, which are in the same order
 #pragma unroll
     for (int k = 0; k < kValuesPerThread; ++k) {
       const int i = lane_ + k * kWarp;
+      weighted[k] = 0;
       left[k] = 0;
       if (i < num_values) {
         const ChainBlock& block = chain_.blocks[first + i / kLanes];
         const bool has_followed = shared_.position[first + i / kLanes] <= position;
         const double excess = has_followed ? block.excess[i % kLanes] : block.old_excess[i % kLanes];
         const double weight = block.weight[i % kLanes];
-        weighted[i] = weight * excess;
+        weighted[k] = weight * excess;
         left[k] = weight > 0 ? __double_as_longlong(excess) + 1 : 0;
       }
     }
-    __syncwarp();
     const int num_worst = (chain_.num_lanes[scenario] + 9) / 10;
     double worst = 0;
+#pragma unroll 1
     for (int i = 0; i < num_worst; ++i) {
       worst += take_largest(left);
     }
-    if (lane_ == 0) {
-      double mean = 0;
-      for (int i = 0; i < num_values; ++i) {
-        mean += weighted[i];
+    double mean = 0;
+#pragma unroll
+    for (int k = 0; k < kValuesPerThread; ++k) {
+#pragma unroll 4
+      for (int i = 0; i < kWarp && k * kWarp + i < num_values; ++i) {
+        mean += __shfl_sync(~0U, weighted[k], i);
       }
-      values_[position] = chain_.value_from(scenario, mean, worst / num_worst);
+    }
+    const ScenarioValue value = chain_.value_from(scenario, mean, worst / num_worst);
+    if (lane_ == 0) {
+      values_[position] = value;
     }
   }
 
@@ -292,8 +292,9 @@ class ChainThreads {
     return __longlong_as_double(static_cast<long long>(largest - 1));
   }
 
-  /// The warp of the block draws, each lane from its own part of the generator's numbers.
-  __device__ void fill_block(int i) {
+  /// Fills the block whose turn it is. Its warp draws, each lane from its own part of the generator's numbers.
+  __device__ void fill_next() {
+    const int i = chain_.next_refresh;
     const ChainBlock& block = chain_.blocks[i];
     const SamplerView& sampler = here_.sampler;
     const auto kind = static_cast<Scenario>(block.scenario);
@@ -311,16 +312,11 @@ class ChainThreads {
       chain_.blocks[i].excess[lane_] = lanes_.excess();
     }
     __syncthreads();
-    if (is_first() && block.scenario != 0) {
-      chain_.rng.skip(kLanes * sampler.num_words(kind));
-    }
-    __syncthreads();
-  }
-
-  __device__ void redraw_next() {
-    fill_block(chain_.next_refresh);
     if (is_first()) {
-      chain_.next_refresh = (chain_.next_refresh + 1) % chain_.num_blocks;
+      if (block.scenario != 0) {
+        chain_.rng.skip(kLanes * sampler.num_words(kind));
+      }
+      chain_.next_refresh = (i + 1) % chain_.num_blocks;
       chain_.score_all();
     }
     __syncthreads();
@@ -334,7 +330,6 @@ class ChainThreads {
   int block_;
   int lane_;
   bool in_use_;
-  bool is_staged_;
   DeviceLane lanes_;
 };
 
@@ -342,18 +337,15 @@ enum class Part { kFirst, kMiddle, kLast };
 
 /// A part of the moves of all chains, from `first` on, a block of threads each.
 __global__ void __launch_bounds__(kMaxBlocks* kWarp)
-    anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, bool is_staged) {
+    anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, int stage_bytes) {
   __shared__ SharedChain shared;
   extern __shared__ std::byte stage[];
-  ChainThreads threads(chains[blockIdx.x], shared, is_staged ? stage : nullptr);
+  ChainThreads threads(chains[blockIdx.x], shared, stage, stage_bytes);
   const std::int64_t num_moves = chains[blockIdx.x].chain.cooling.num_moves;
-  if (part == Part::kFirst) {
-    threads.begin();
-  }
   if (part == Part::kLast) {
     threads.finish();
   } else {
-    threads.run(first, min(first + kMovesPerLaunch, num_moves));
+    threads.run(part == Part::kFirst, first, min(first + kMovesPerLaunch, num_moves));
   }
   threads.write_back();
 }
@@ -430,33 +422,31 @@ ArrangementView put_arrangement(const ArrangementView& from, Arena& arena) {
 LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_blocks, Arena& room) {
   const std::size_t slots = num_blocks * arrangement.num_slots();
   const std::size_t ranks = num_blocks * arrangement.num_ranks();
-  return {.weight = room.room<float>(num_blocks * arrangement.num_logical() * kLanes),
-          .flow = room.room<float>(slots * kLanes),
-          .load = room.room<float>(ranks * kLanes),
-          .saved_value = room.room<float>((slots + ranks) * kLanes),
-          .saved_at = room.room<std::uint16_t>(slots + ranks),
-          .slot_saved = room.room<std::uint8_t>(num_blocks * in_words(arrangement.num_slots())),
-          .rank_saved = room.room<std::uint8_t>(num_blocks * in_words(arrangement.num_ranks())),
-          .queue = room.room<std::uint16_t>(ranks),
-          .waiting = room.room<std::uint8_t>(ranks)};
+  return {
+      .weight = room.room<float>(num_blocks * arrangement.num_logical() * kLanes),
+      .flow = room.room<float>(slots * kLanes),
+      .load = room.room<float>(ranks * kLanes),
+      .saved_value = room.room<float>((slots + ranks) * kLanes),
+      .saved_at = room.room<std::uint16_t>(slots + ranks),
+      .is_saved = room.room<std::uint32_t>(num_blocks * flag_words(arrangement.num_slots() + arrangement.num_ranks())),
+      .is_waiting = room.room<std::uint32_t>(num_blocks * flag_words(arrangement.num_ranks())),
+      .queue = room.room<std::uint16_t>(ranks)};
 }
 
 std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std::size_t num_blocks) {
   const std::size_t slots = arrangement.num_slots();
   const std::size_t ranks = arrangement.num_ranks();
   const std::size_t experts = arrangement.num_logical();
-  const std::size_t sizes[kNumStaged] = {4 * ranks,
-                                         4 * slots,
-                                         4 * slots,
-                                         4 * experts,
-                                         4 * slots,
-                                         4 * experts,
-                                         num_blocks * ranks * kLanes * sizeof(float),
-                                         num_blocks * in_words(arrangement.num_slots()),
-                                         num_blocks * in_words(arrangement.num_ranks()),
-                                         2 * num_blocks * ranks,
-                                         num_blocks * ranks,
-                                         2 * num_blocks * (slots + ranks)};
+  const std::size_t lane_values = num_blocks * kLanes * sizeof(float);
+  const std::size_t sizes[kNumStaged] = {ranks * lane_values,
+                                         slots * sizeof(std::int32_t),
+                                         experts * sizeof(std::int32_t),
+                                         slots * sizeof(std::int32_t),
+                                         experts * sizeof(std::int32_t),
+                                         num_blocks * flag_words(arrangement.num_slots() + arrangement.num_ranks()) * 4,
+                                         num_blocks * flag_words(arrangement.num_ranks()) * 4,
+                                         num_blocks * ranks * sizeof(std::uint16_t),
+                                         slots * lane_values};
   std::array<int, kNumStaged> bytes{};
   std::ranges::transform(sizes, bytes.begin(), [](std::size_t size) {
     return static_cast<int>((size + kStagedAlignment - 1) / kStagedAlignment * kStagedAlignment);
@@ -520,14 +510,12 @@ class Launcher {
     int available = 0;
     check_cuda(cudaGetDevice(&device), kName);
     check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
-    if (stage_ + static_cast<int>(attributes.sharedSizeBytes) > available) {
-      stage_ = 0;
-    }
+    stage_ = std::min(stage_, available - static_cast<int>(attributes.sharedSizeBytes));
     check_cuda(cudaFuncSetAttribute(anneal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
   }
 
   void launch(std::int64_t first, Part part) const {
-    anneal_kernel<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_ > 0);
+    anneal_kernel<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_);
     check_cuda(cudaGetLastError(), kName);
     check_cuda(cudaDeviceSynchronize(), kName);
   }
@@ -536,7 +524,7 @@ class Launcher {
   DeviceChain* chains_;
   unsigned num_chains_;
   int num_threads_ = kWarp;
-  int stage_ = 0;  // bytes; 0 = all stays in device memory
+  int stage_ = 0;  // bytes of shared memory for arrays
 };
 
 void run_chains(std::span<const AnnealJob> jobs, const Launcher& launcher) {

@@ -10,6 +10,7 @@
 
 #include "base/natural_log.h"
 #include "base/rng.h"
+#include "base/unroll.h"
 #include "lplb/optimize.h"
 #include "optimize/arrangement.h"
 #include "optimize/lanes.h"
@@ -80,23 +81,26 @@ struct Chain {
   std::int64_t num_tried = 0;
   std::int64_t num_accepted = 0;
 
-  /// Once the blocks are filled and their first excess is known.
+  /// Once the blocks are known; score_all() comes when they are filled.
   constexpr void begin() {
+    LPLB_ROLL
     for (int slot = 0; slot < arrangement.num_slots(); ++slot) {
       num_moved += rules.moved(arrangement.rank_of(slot), arrangement.expert_at(slot));
     }
+    LPLB_ROLL
     for (int i = 0; i < num_blocks; ++i) {
       order[i] = i;
       const int scenario = blocks[i].scenario;
+      LPLB_ROLL
       for (int later = scenario; later < kNumScenarios; ++later) {
         first_block[later + 1] = i + 1;
       }
+      LPLB_ROLL
       for (const double weight : blocks[i].weight) {
         num_lanes[scenario] += weight > 0 ? 1 : 0;
         weight_sum[scenario] += weight;
       }
     }
-    score_all();
   }
 
   /// Before move `i`.
@@ -116,6 +120,7 @@ struct Chain {
     if (!has_best || score < best_score) {
       has_best = true;
       best_score = score;
+      LPLB_ROLL
       for (int slot = 0; slot < arrangement.num_slots(); ++slot) {
         best[slot] = arrangement.expert_at(slot);
       }
@@ -125,6 +130,7 @@ struct Chain {
   /// After blocks were filled.
   constexpr void score_all() {
     score = 0;
+    LPLB_ROLL
     for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
       values[scenario] = value_of(scenario, [&](int i, int lane) { return blocks[i].excess[lane]; });
       score += values[scenario].score;
@@ -138,7 +144,9 @@ struct Chain {
       return value_from(scenario, 0, 0);
     }
     double mean = 0;
+    LPLB_ROLL
     for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
+      LPLB_ROLL
       for (int lane = 0; lane < kLanes; ++lane) {
         mean += blocks[i].weight[lane] * excess_of(i, lane);
       }
@@ -235,6 +243,7 @@ struct Chain {
     num_moved = old_moved;
     // The block that showed a bad move is likely to show the next one, too: it goes first.
     const int shown = order[num_followed - 1];
+    LPLB_ROLL
     for (int i = num_followed - 1; i > 0; --i) {
       order[i] = order[i - 1];
     }
@@ -246,13 +255,16 @@ struct Chain {
   constexpr double tail_of(int scenario, int num_worst, const ExcessOf& excess_of) const {
     std::array<double, kMaxTail> worst{};  // descending
     int size = 0;
+    LPLB_ROLL
     for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
+      LPLB_ROLL
       for (int lane = 0; lane < kLanes; ++lane) {
         const double value = excess_of(i, lane);
         if (blocks[i].weight[lane] <= 0 || (size == num_worst && value <= worst[size - 1])) {
           continue;
         }
         int at = size < num_worst ? size++ : size - 1;
+        LPLB_ROLL
         for (; at > 0 && worst[at - 1] < value; --at) {
           worst[at] = worst[at - 1];
         }
@@ -260,6 +272,7 @@ struct Chain {
       }
     }
     double sum = 0;
+    LPLB_ROLL
     for (int i = 0; i < num_worst; ++i) {
       sum += worst[i];
     }
@@ -269,15 +282,18 @@ struct Chain {
   /// By the sums of the blocks first, then within one.
   constexpr const ChainBlock& pick_lane(int& chosen_lane) {
     double sum = 0;
+    LPLB_ROLL
     for (int i = 0; i < num_blocks; ++i) {
       sum += block_pulls[i];
     }
     double left = rng.uniform() * sum;
     int i = 0;
+    LPLB_ROLL
     for (; i < num_blocks - 1 && left >= block_pulls[i]; ++i) {
       left -= block_pulls[i];
     }
     chosen_lane = 0;
+    LPLB_ROLL
     for (; chosen_lane < kLanes - 1 && left >= pulls[i * kLanes + chosen_lane]; ++chosen_lane) {
       left -= pulls[i * kLanes + chosen_lane];
     }
@@ -291,6 +307,7 @@ struct Chain {
   constexpr int pick_full_rank(const ChainBlock& block, int lane) {
     const int num_ranks = arrangement.num_ranks();
     float largest = 0;
+    LPLB_UNROLL_BY_4
     for (int rank = 0; rank < num_ranks; ++rank) {
       largest = std::max(largest, load_of(block, rank, lane));
     }
@@ -298,11 +315,14 @@ struct Chain {
     int chosen = 0;
     int num_seen = 0;
     constexpr int kPart = 32;  // looked at together, so that the loads need not wait for each other
+    LPLB_ROLL
     for (int first = 0; first < num_ranks; first += kPart) {
       std::uint32_t full = 0;
+      LPLB_UNROLL_BY_4
       for (int i = 0; i < kPart && first + i < num_ranks; ++i) {
         full |= static_cast<std::uint32_t>(load_of(block, first + i, lane) >= least) << i;
       }
+      LPLB_ROLL
       for (int i = 0; full >> i != 0 && i < kPart; ++i) {
         if ((full >> i & 1U) != 0 && rng.below(++num_seen) == 0) {
           chosen = first + i;
@@ -315,6 +335,7 @@ struct Chain {
   /// The emptiest of three.
   constexpr int pick_empty_rank(const ChainBlock& block, int lane) {
     int chosen = any_rank();
+    LPLB_ROLL
     for (int i = 0; i < 2; ++i) {
       const int rank = any_rank();
       chosen = load_of(block, rank, lane) < load_of(block, chosen, lane) ? rank : chosen;
@@ -352,6 +373,7 @@ struct Chain {
   constexpr std::int32_t pick_missing(int rank) {
     std::int32_t chosen = kNone;
     int num_seen = 0;
+    LPLB_ROLL
     for (std::int32_t e = 0; e < arrangement.num_logical(); ++e) {
       if (rules.moved(rank, e) == 0 && !arrangement.holds(rank, e) && rng.below(++num_seen) == 0) {
         chosen = e;
@@ -366,6 +388,7 @@ struct Chain {
     int chosen = -1;
     int num_seen = 0;
     const int first = arrangement.first_slot(rank);
+    LPLB_ROLL
     for (int slot = first; slot < first + arrangement.num_slots(rank); ++slot) {
       if (fits(arrangement.expert_at(slot)) && rng.below(++num_seen) == 0) {
         chosen = slot;

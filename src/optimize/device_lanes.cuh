@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "base/unroll.h"
 #include "lplb/placement.h"
 #include "optimize/arrangement.h"
 #include "optimize/chain.h"
@@ -19,19 +20,18 @@ inline constexpr unsigned kLaneMask = (1U << kLanes) - 1;
 /// Memory of the blocks of a chain. Values of one lane are kLanes apart; the rest is of all lanes of a block. S slots,
 /// B blocks.
 struct LaneMemory {
-  float* weight = nullptr;             // [B, E, kLanes]
-  float* flow = nullptr;               // [B, S, kLanes] tokens of the copy in the slot
-  float* load = nullptr;               // [B, G, kLanes]
-  float* saved_value = nullptr;        // [B, S + G, kLanes]
-  std::uint16_t* saved_at = nullptr;   // [B, S + G] slot, or S + rank
-  std::uint8_t* slot_saved = nullptr;  // [B, S rounded up to a multiple of 4]
-  std::uint8_t* rank_saved = nullptr;  // [B, G rounded up likewise]
-  std::uint16_t* queue = nullptr;      // [B, G] ranks whose experts are still to be levelled
-  std::uint8_t* waiting = nullptr;     // [B, G] 1 = the rank is in the queue
+  float* weight = nullptr;              // [B, E, kLanes]
+  float* flow = nullptr;                // [B, S, kLanes] tokens of the copy in the slot
+  float* load = nullptr;                // [B, G, kLanes]
+  float* saved_value = nullptr;         // [B, S + G, kLanes]
+  std::uint16_t* saved_at = nullptr;    // [B, S + G] slot, or S + rank
+  std::uint32_t* is_saved = nullptr;    // [B, flag_words(S + G)] a bit each, as saved_at counts
+  std::uint32_t* is_waiting = nullptr;  // [B, flag_words(G)] 1 = the rank is in the queue
+  std::uint16_t* queue = nullptr;       // [B, G] ranks whose experts are still to be levelled
 };
 
-/// Flags are cleared four at a time.
-constexpr int in_words(int num_flags) { return (num_flags + 3) / 4 * 4; }
+/// Words for flags of a bit each.
+constexpr int flag_words(int num_flags) { return (num_flags + 31) / 32; }
 
 class DeviceLane {
  public:
@@ -47,10 +47,9 @@ class DeviceLane {
                .load = memory.load + of_lane(ranks),
                .saved_value = memory.saved_value + of_lane(slots + ranks),
                .saved_at = memory.saved_at + of_block(slots + ranks),
-               .slot_saved = memory.slot_saved + of_block(in_words(slots)),
-               .rank_saved = memory.rank_saved + of_block(in_words(ranks)),
-               .queue = memory.queue + of_block(ranks),
-               .waiting = memory.waiting + of_block(ranks)};
+               .is_saved = memory.is_saved + of_block(flag_words(slots + ranks)),
+               .is_waiting = memory.is_waiting + of_block(flag_words(ranks)),
+               .queue = memory.queue + of_block(ranks)};
   }
 
   __device__ float* weights() { return memory_.weight; }
@@ -58,21 +57,27 @@ class DeviceLane {
   /// Divides evenly, then levels all experts `num_sweeps` times.
   __device__ void restart(int num_sweeps) {
     keep();
+    LPLB_ROLL
     for (int slot = 0; slot < arrangement_.num_slots(); ++slot) {
       flow(slot) = 0;
     }
+    LPLB_ROLL
     for (int rank = 0; rank < arrangement_.num_ranks(); ++rank) {
       load(rank) = 0;
     }
+    LPLB_ROLL
     for (int e = 0; e < arrangement_.num_logical(); ++e) {
       const CopyList copies = arrangement_.copies(e);
       const float share = memory_.weight[e * kLanes] * (1.0F / static_cast<float>(copies.size()));
+      LPLB_ROLL
       for (const int slot : copies) {
         flow(slot) = share;
         load(arrangement_.rank_of(slot)) += share;
       }
     }
+    LPLB_ROLL
     for (int i = 0; i < num_sweeps; ++i) {
+      LPLB_ROLL
       for (int e = 0; e < arrangement_.num_logical(); ++e) {
         if (arrangement_.copies(e).size() > 1) {
           level<false>(e);
@@ -98,24 +103,28 @@ class DeviceLane {
   }
 
   __device__ void keep() {
-    // All flags at once, shared out over the lanes, a word a time.
-    clear(memory_.slot_saved, arrangement_.num_slots());
-    clear(memory_.rank_saved, arrangement_.num_ranks());
+    __syncwarp(kLaneMask);
+    LPLB_ROLL
+    for (int i = lane_; i < flag_words(arrangement_.num_slots() + arrangement_.num_ranks()); i += kLanes) {
+      memory_.is_saved[i] = 0;
+    }
+    __syncwarp(kLaneMask);
     num_saved_ = 0;
   }
 
   __device__ void take_back() {
     constexpr int kTogether = 8;  // read before any is written, so that they wait for memory together
+    LPLB_ROLL
     for (int first = 0; first < num_saved_; first += kTogether) {
       float* place[kTogether];
       float value[kTogether];
-#pragma unroll
+      LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
         const int saved = min(first + i, num_saved_ - 1);
         place[i] = place_of(memory_.saved_at[saved]);
         value[i] = memory_.saved_value[saved * kLanes];
       }
-#pragma unroll
+      LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
         *place[i] = value[i];
       }
@@ -126,6 +135,7 @@ class DeviceLane {
   __device__ double excess() const {
     float largest = 0;
     float squares = 0;
+    LPLB_UNROLL_BY_4
     for (int rank = 0; rank < arrangement_.num_ranks(); ++rank) {
       const float value = memory_.load[rank * kLanes];
       largest = value > largest ? value : largest;
@@ -137,6 +147,8 @@ class DeviceLane {
   }
 
  private:
+  static constexpr int kFew = 4;
+
   __device__ float& flow(int slot) { return memory_.flow[slot * kLanes]; }
   __device__ float& load(int rank) { return memory_.load[rank * kLanes]; }
 
@@ -145,45 +157,43 @@ class DeviceLane {
     return rank < 0 ? &flow(saved_at) : &load(rank);
   }
 
-  __device__ void clear(std::uint8_t* flags, int size) const {
-    __syncwarp(kLaneMask);
-    for (int i = lane_ * 4; i < size; i += kLanes * 4) {
-      *reinterpret_cast<std::uint32_t*>(flags + i) = 0;
+  /// Sets a bit that was 0; false when it was 1. It is written only when all lanes have read it, as each must come to
+  /// the same decision; they all write the same.
+  static __device__ bool set(std::uint32_t* flags, int i) {
+    const std::uint32_t word = flags[i / 32];
+    const std::uint32_t bit = 1U << i % 32;
+    if ((word & bit) != 0) {
+      return false;
     }
     __syncwarp(kLaneMask);
+    flags[i / 32] = word | bit;
+    return true;
   }
 
-  // A flag is written only when all lanes have read it: each must come to the same decision.
-
-  __device__ void save(std::uint8_t& is_saved, int at, float value) {
-    if (!is_saved) {
-      __syncwarp(kLaneMask);
-      is_saved = 1;
+  __device__ void save(int at, float value) {
+    if (set(memory_.is_saved, at)) {
       memory_.saved_at[num_saved_] = static_cast<std::uint16_t>(at);
       memory_.saved_value[num_saved_ * kLanes] = value;
       ++num_saved_;
     }
   }
-  __device__ void save_slot(int slot, float value) { save(memory_.slot_saved[slot], slot, value); }
-  __device__ void save_rank(int rank, float value) {
-    save(memory_.rank_saved[rank], arrangement_.num_slots() + rank, value);
-  }
+  __device__ void save_slot(int slot, float value) { save(slot, value); }
+  __device__ void save_rank(int rank, float value) { save(arrangement_.num_slots() + rank, value); }
   __device__ void save_slot(int slot) { save_slot(slot, flow(slot)); }
   __device__ void save_rank(int rank) { save_rank(rank, load(rank)); }
 
   __device__ void push(int rank) {
-    if (!memory_.waiting[rank]) {
-      __syncwarp(kLaneMask);
-      memory_.waiting[rank] = 1;
+    if (set(memory_.is_waiting, rank)) {
       int at = first_ + num_waiting_++;
       at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
       memory_.queue[at] = static_cast<std::uint16_t>(rank);
     }
   }
   __device__ int pop() {
-    __syncwarp(kLaneMask);
     const int rank = memory_.queue[first_];
-    memory_.waiting[rank] = 0;
+    const std::uint32_t word = memory_.is_waiting[rank / 32];
+    __syncwarp(kLaneMask);
+    memory_.is_waiting[rank / 32] = word & ~(1U << rank % 32);
     first_ = first_ + 1 == arrangement_.num_ranks() ? 0 : first_ + 1;
     --num_waiting_;
     return rank;
@@ -194,6 +204,7 @@ class DeviceLane {
     while (num_waiting_ > 0 && num_left > 0) {
       const int rank = pop();
       const int first = arrangement_.first_slot(rank);
+      LPLB_ROLL
       for (int slot = first; slot < first + arrangement_.num_slots(rank); ++slot) {
         const std::int32_t e = arrangement_.expert_at(slot);
         if (e == kNone || arrangement_.copies(e).size() < 2) {
@@ -203,6 +214,7 @@ class DeviceLane {
         // No number is negative here, so that their bits are in the same order.
         const unsigned largest = __reduce_max_sync(kLaneMask, __float_as_uint(level<true>(e)));
         if (__uint_as_float(largest) > limits.tolerance) {
+          LPLB_ROLL
           for (const int copy : arrangement_.copies(e)) {
             push(arrangement_.rank_of(copy));
           }
@@ -221,9 +233,7 @@ class DeviceLane {
     if (num_copies == 2) {
       return level_pair<saves>(e);
     }
-    return num_copies <= 4   ? level_few<4, saves>(e, num_copies)
-           : num_copies <= 8 ? level_few<8, saves>(e, num_copies)
-                             : level_many<saves>(e);
+    return num_copies <= kFew ? level_few<saves>(e, num_copies) : level_many<saves>(e);
   }
 
   template <bool saves>
@@ -252,28 +262,28 @@ class DeviceLane {
     return fabsf(moved);
   }
 
-  /// Up to `most` copies: all is read first, so that the reads wait for memory together, and levelled in registers.
-  template <int most, bool saves>
+  /// Up to kFew copies: all is read first, so that the reads wait for memory together, and levelled in registers.
+  template <bool saves>
   __device__ float level_few(int e, int num_copies) {
-    int slot[most];
-    int rank[most];
-    float old[most];
-    float floor[most];
+    int slot[kFew];
+    int rank[kFew];
+    float old[kFew];
+    float floor[kFew];
     int next = arrangement_.first[e];
-#pragma unroll
-    for (int i = 0; i < most; ++i) {
+    LPLB_UNROLL
+    for (int i = 0; i < kFew; ++i) {
       slot[i] = i < num_copies ? next : 0;
       next = i + 1 < num_copies ? arrangement_.next[next] : 0;
     }
-#pragma unroll
-    for (int i = 0; i < most; ++i) {
+    LPLB_UNROLL
+    for (int i = 0; i < kFew; ++i) {
       rank[i] = arrangement_.rank_of(slot[i]);
       old[i] = flow(slot[i]);
       floor[i] = load(rank[i]);
     }
     if (saves) {
-#pragma unroll
-      for (int i = 0; i < most; ++i) {
+      LPLB_UNROLL
+      for (int i = 0; i < kFew; ++i) {
         if (i < num_copies) {
           save_slot(slot[i], old[i]);
           save_rank(rank[i], floor[i]);
@@ -283,19 +293,20 @@ class DeviceLane {
     const float weight = memory_.weight[e * kLanes];
     float sum = weight;
     float lowest = floor[0] - old[0];
-#pragma unroll
-    for (int i = 0; i < most; ++i) {
+    LPLB_UNROLL
+    for (int i = 0; i < kFew; ++i) {
       floor[i] -= old[i];
       sum += i < num_copies ? floor[i] : 0;
       lowest = i < num_copies && floor[i] < lowest ? floor[i] : lowest;
     }
     float level = sum * (1.0F / static_cast<float>(num_copies));
+    LPLB_ROLL
     for (int round = 1; round < num_copies; ++round) {
       level = level > lowest ? level : lowest;
       sum = weight;
       float count = 0;
-#pragma unroll
-      for (int i = 0; i < most; ++i) {
+      LPLB_UNROLL
+      for (int i = 0; i < kFew; ++i) {
         const bool is_under = i < num_copies && floor[i] <= level;
         sum += is_under ? floor[i] : 0;
         count += is_under ? 1.0F : 0;
@@ -305,8 +316,8 @@ class DeviceLane {
       }
     }
     float size = 0;
-#pragma unroll
-    for (int i = 0; i < most; ++i) {
+    LPLB_UNROLL
+    for (int i = 0; i < kFew; ++i) {
       if (i < num_copies) {
         float filled = level - floor[i];
         filled = filled > 0 ? filled : 0;
@@ -332,6 +343,7 @@ class DeviceLane {
   __device__ float level_many(int e) {
     const CopyList copies = arrangement_.copies(e);
     if (saves) {
+      LPLB_ROLL
       for (const int slot : copies) {
         save_slot(slot);
         save_rank(arrangement_.rank_of(slot));
@@ -340,16 +352,19 @@ class DeviceLane {
     const float weight = memory_.weight[e * kLanes];
     float lowest = floor_of(copies.front());
     float sum = weight;
+    LPLB_ROLL
     for (const int slot : copies) {
       const float floor = floor_of(slot);
       sum += floor;
       lowest = floor < lowest ? floor : lowest;
     }
     float level = sum * (1.0F / static_cast<float>(copies.size()));
+    LPLB_ROLL
     for (int round = 1; round < copies.size(); ++round) {
       level = level > lowest ? level : lowest;
       sum = weight;
       float count = 0;
+      LPLB_ROLL
       for (const int slot : copies) {
         const float floor = floor_of(slot);
         sum += floor <= level ? floor : 0;
@@ -360,6 +375,7 @@ class DeviceLane {
       }
     }
     float size = 0;
+    LPLB_ROLL
     for (const int slot : copies) {
       const float floor = floor_of(slot);
       float filled = level - floor;
@@ -378,6 +394,7 @@ class DeviceLane {
     const float share = flow(slot) * (1.0F / static_cast<float>(copies.size()));
     load(arrangement_.rank_of(slot)) -= flow(slot);
     flow(slot) = 0;
+    LPLB_ROLL
     for (const int copy : copies) {
       const int rank = arrangement_.rank_of(copy);
       save_slot(copy);

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "base/rng.h"
+#include "base/unroll.h"
 #include "lplb/optimize.h"
 #include "optimize/lanes.h"
 
@@ -19,6 +20,7 @@ inline constexpr double kLeastShare = 0.05;  // of its forecast: what a drawn lo
 /// Nearly standard normal, cheaply and with the same bits everywhere: eight uniform numbers summed.
 constexpr double draw_normal(Rng& rng) {
   std::int64_t sum = 0;
+  LPLB_ROLL
   for (int word = 0; word < 2; ++word) {
     std::uint64_t bits = rng.next();
     for (int part = 0; part < 4; ++part) {
@@ -61,10 +63,12 @@ struct DrawScratch {
 /// Shares to loads in units of the mean load of a live rank. `shares` are `step` apart; `weights` is of one lane.
 constexpr void put_shares(const SamplerView& sampler, const double* shares, int step, float* weights) {
   double sum = 0;
+  LPLB_ROLL
   for (int e = 0; e < sampler.num_logical; ++e) {
     sum += shares[e * step];
   }
   const double scale = sampler.num_live / sum;
+  LPLB_ROLL
   for (int e = 0; e < sampler.num_logical; ++e) {
     weights[e * kLanes] = static_cast<float>(shares[e * step] * scale);
   }
@@ -75,11 +79,14 @@ constexpr void put_recorded(const SamplerView& sampler, int batch, float* weight
 }
 
 constexpr void draw_noise(const SamplerView& sampler, double scale, Rng& rng, const DrawScratch& scratch) {
+  LPLB_ROLL
   for (int i = 0; i < sampler.num_deviations; ++i) {
     scratch.factors[i * scratch.step] = draw_normal(rng);
   }
+  LPLB_ROLL
   for (int e = 0; e < sampler.num_logical; ++e) {
     double direction = 0;
+    LPLB_UNROLL_BY_4
     for (int i = 0; i < sampler.num_deviations; ++i) {
       direction += scratch.factors[i * scratch.step] * sampler.deviation[i * sampler.num_logical + e];
     }
@@ -91,9 +98,11 @@ constexpr void draw_noise(const SamplerView& sampler, double scale, Rng& rng, co
 
 constexpr void draw_shift(const SamplerView& sampler, Rng& rng, const DrawScratch& scratch) {
   const int step = scratch.step;
+  LPLB_ROLL
   for (int e = 0; e < sampler.num_logical; ++e) {
     scratch.shares[e * step] = sampler.base[e];
   }
+  LPLB_ROLL
   for (int e = sampler.num_logical - 1; e > 0; --e) {
     const int other = static_cast<int>(rng.below(e + 1));
     const double share = scratch.shares[e * step];
@@ -101,6 +110,7 @@ constexpr void draw_shift(const SamplerView& sampler, Rng& rng, const DrawScratc
     scratch.shares[other * step] = share;
   }
   const double skew = std::min(1.0, 2 * rng.uniform());
+  LPLB_ROLL
   for (int e = 0; e < sampler.num_logical; ++e) {
     scratch.shares[e * step] = skew * scratch.shares[e * step] + (1 - skew) / sampler.num_logical;
   }

@@ -11,16 +11,12 @@
 //                                                their way at once; this thread's copies have come
 //   lowest_bit(bits), count_bits(bits)
 
+#include "base/unroll.h"
+
 #if defined(__CUDACC__)
 #define LPLB_DEVICE __device__ __forceinline__
-#define LPLB_UNROLL _Pragma("unroll")
-#define LPLB_ROLL _Pragma("unroll 1")
-#define LPLB_UNROLL_BY_4 _Pragma("unroll 4")
 #else
 #define LPLB_DEVICE inline
-#define LPLB_UNROLL
-#define LPLB_ROLL
-#define LPLB_UNROLL_BY_4
 #endif
 
 namespace lplb::cuda {
