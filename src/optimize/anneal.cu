@@ -1,4 +1,4 @@
-// A block of threads a chain, a warp a block of lanes, a thread a lane. Thread 0 decides (optimize/chain.h) which move
+// A block of threads a chain, a warp a block of lanes. Thread 0 decides (optimize/chain.h) which move
 // to try; all lanes follow it at once; each warp computes what the score would be after one more block in the order in
 // which the CPU looks; and thread 0 stops where the CPU would have. All state is in device memory, so that a launch may
 // end after any move and the next go on; what is read most is staged in shared memory where it fits.
@@ -24,7 +24,6 @@ namespace lplb::cuda {
 namespace {
 
 constexpr const char* kName = "cuda::anneal";
-constexpr int kWarp = 32;
 constexpr int kValuesPerThread = (kMaxBlocks * kLanes + kWarp - 1) / kWarp;
 constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 
@@ -91,8 +90,8 @@ class ChainThreads {
         values_(reinterpret_cast<ScenarioValue*>(shared.values)),
         block_(static_cast<int>(threadIdx.x) / kWarp),
         lane_(static_cast<int>(threadIdx.x) % kWarp),
-        in_use_(lane_ < kLanes && block_ < global.chain.num_blocks),
-        lanes_(fetch(stage, stage_bytes), chain_.arrangement, in_use_ ? block_ : 0, in_use_ ? lane_ : 0) {}
+        in_use_(block_ < global.chain.num_blocks),
+        lanes_(fetch(stage, stage_bytes), chain_.arrangement, in_use_ ? block_ : 0, lane_) {}
 
   /// Moves [first, end). A new chain fills its blocks first.
   __device__ void run(bool is_new, std::int64_t first, std::int64_t end) {
@@ -172,8 +171,10 @@ class ChainThreads {
 
   __device__ void measure_pulls() {
     double* const pulls = shared_.pulls + block_ * kLanes;
-    pulls[lane_] = chain_.pull_of(block_, lane_);
-    __syncwarp(kLaneMask);
+    if (lane_ < kLanes) {
+      pulls[lane_] = chain_.pull_of(block_, lane_);
+    }
+    __syncwarp();
     if (lane_ == 0) {
       double sum = 0;
       for (int lane = 0; lane < kLanes; ++lane) {
@@ -208,11 +209,14 @@ class ChainThreads {
     if (in_use_) {
       ChainBlock& block = chain_.blocks[block_];
       lanes_.follow(shared_.move, here_.relax);
-      block.old_excess[lane_] = block.excess[lane_];
-      block.excess[lane_] = lanes_.excess();
+      const double excess = lanes_.excess();
+      if (lane_ < kLanes) {
+        block.old_excess[lane_] = block.excess[lane_];
+        block.excess[lane_] = excess;
+      }
     }
     __syncthreads();
-    if (block_ < chain_.num_blocks) {
+    if (in_use_) {
       value_after(block_);
     }
     __syncthreads();
@@ -224,7 +228,9 @@ class ChainThreads {
       lanes_.keep();
     } else if (in_use_) {
       lanes_.take_back();
-      chain_.blocks[block_].excess[lane_] = chain_.blocks[block_].old_excess[lane_];
+      if (lane_ < kLanes) {
+        chain_.blocks[block_].excess[lane_] = chain_.blocks[block_].old_excess[lane_];
+      }
     }
     __syncthreads();
   }
@@ -299,17 +305,21 @@ class ChainThreads {
     const SamplerView& sampler = here_.sampler;
     const auto kind = static_cast<Scenario>(block.scenario);
     if (in_use_ && block_ == i) {
-      if (block.scenario == 0) {
+      if (lane_ < kLanes && block.scenario == 0) {
         put_recorded(sampler, recorded_lane_batch(sampler, block.first_batch + lane_), lanes_.weights());
-      } else {
+      } else if (lane_ < kLanes) {
         Rng rng = chain_.rng;
         rng.skip(lane_ * sampler.num_words(kind));
         const DrawScratch scratch{
             .shares = here_.scratch.shares + lane_, .factors = here_.scratch.factors + lane_, .step = kLanes};
         draw_lane(sampler, kind, rng, scratch, lanes_.weights());
       }
+      __syncwarp();
       lanes_.restart(kRestartSweeps);
-      chain_.blocks[i].excess[lane_] = lanes_.excess();
+      const double excess = lanes_.excess();
+      if (lane_ < kLanes) {
+        chain_.blocks[i].excess[lane_] = excess;
+      }
     }
     __syncthreads();
     if (is_first()) {
@@ -328,9 +338,9 @@ class ChainThreads {
   Chain& chain_;
   ScenarioValue* values_;  // [num_blocks] by position in the order
   int block_;
-  int lane_;
+  int lane_;  // thread of the warp
   bool in_use_;
-  DeviceLane lanes_;
+  DeviceLanes lanes_;
 };
 
 enum class Part { kFirst, kMiddle, kLast };
