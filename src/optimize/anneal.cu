@@ -30,7 +30,7 @@ constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 /// Arrays of a chain that a launch keeps in shared memory, those first that need it most. What is only read stays in
 /// device memory and comes through the first level cache, which a write does not pass: so flows come last, as they are
 /// large, but are worth it where they fit.
-constexpr int kNumStaged = 9;
+constexpr int kNumStaged = 8;
 constexpr std::size_t kStagedAlignment = 16;
 
 /// A chain in device memory.
@@ -51,14 +51,13 @@ __device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit)
   ArrangementView& from = a.chain.arrangement;
   ArrangementView& to = b.chain.arrangement;
   visit(a.lanes.load, b.lanes.load, bytes[0]);
-  visit(from.expert, to.expert, bytes[1]);
-  visit(from.first, to.first, bytes[2]);
-  visit(from.next, to.next, bytes[3]);
-  visit(from.copy_count, to.copy_count, bytes[4]);
-  visit(a.lanes.is_saved, b.lanes.is_saved, bytes[5]);
-  visit(a.lanes.is_waiting, b.lanes.is_waiting, bytes[6]);
-  visit(a.lanes.queue, b.lanes.queue, bytes[7]);
-  visit(a.lanes.flow, b.lanes.flow, bytes[8]);
+  visit(from.slots, to.slots, bytes[1]);
+  visit(from.expert, to.expert, bytes[2]);
+  visit(from.first, to.first, bytes[3]);
+  visit(from.next, to.next, bytes[4]);
+  visit(from.copy_count, to.copy_count, bytes[5]);
+  visit(a.lanes.queue, b.lanes.queue, bytes[6]);
+  visit(a.lanes.flow, b.lanes.flow, bytes[7]);
 }
 
 /// What the score would be after each block in the order, for the thread that judges.
@@ -119,8 +118,10 @@ class ChainThreads {
   __device__ void write_back() {
     copy(global_.chain.blocks, chain_.blocks, chain_.num_blocks * sizeof(ChainBlock));
     visit_staged(here_, global_, [](const auto* from, auto* to, int bytes) {
-      if (from != to) {
-        copy(to, from, bytes);
+      if constexpr (!std::is_const_v<std::remove_pointer_t<decltype(to)>>) {
+        if (from != to) {
+          copy(to, from, bytes);
+        }
       }
     });
     __syncthreads();
@@ -421,7 +422,6 @@ ArrangementView put_arrangement(const ArrangementView& from, Arena& arena) {
   const std::size_t num_slots = from.num_slots();
   const std::size_t num_experts = from.num_logical();
   view.slots = arena.put(from.slots, from.num_ranks());
-  view.rank = arena.put(from.rank, num_slots);
   view.expert = arena.put(std::span<const std::int32_t>(from.expert, num_slots));
   view.first = arena.put(std::span<const std::int32_t>(from.first, num_experts));
   view.next = arena.put(std::span<const std::int32_t>(from.next, num_slots));
@@ -429,18 +429,20 @@ ArrangementView put_arrangement(const ArrangementView& from, Arena& arena) {
   return view;
 }
 
-LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_blocks, Arena& room) {
-  const std::size_t slots = num_blocks * arrangement.num_slots();
-  const std::size_t ranks = num_blocks * arrangement.num_ranks();
-  return {
-      .weight = room.room<float>(num_blocks * arrangement.num_logical() * kLanes),
-      .flow = room.room<float>(slots * kLanes),
-      .load = room.room<float>(ranks * kLanes),
-      .saved_value = room.room<float>((slots + ranks) * kLanes),
-      .saved_at = room.room<std::uint16_t>(slots + ranks),
-      .is_saved = room.room<std::uint32_t>(num_blocks * flag_words(arrangement.num_slots() + arrangement.num_ranks())),
-      .is_waiting = room.room<std::uint32_t>(num_blocks * flag_words(arrangement.num_ranks())),
-      .queue = room.room<std::uint16_t>(ranks)};
+LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_blocks, const RelaxLimits& relax,
+                            Arena& room) {
+  const std::size_t lanes = num_blocks * kLanes;
+  const int num_used = std::accumulate(arrangement.slots, arrangement.slots + arrangement.num_ranks(), 0);
+  const int max_copies = std::min(arrangement.num_ranks(), num_used - arrangement.num_logical() + 1);
+  const int num_events = max_events(relax.max_experts, arrangement.stride(), max_copies);
+  const std::size_t num_entries = num_blocks * num_events * kGroups;
+  return {.weight = room.room<float>(lanes * arrangement.num_logical()),
+          .flow = room.room<float>(lanes * arrangement.num_slots()),
+          .load = room.room<float>(lanes * arrangement.num_ranks()),
+          .saved = room.room<float>(2 * num_entries * kLanes),
+          .saved_slot = room.room<std::int32_t>(num_entries),
+          .queue = room.room<std::uint16_t>(num_blocks * arrangement.num_ranks()),
+          .num_events = num_events};
 }
 
 std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std::size_t num_blocks) {
@@ -449,12 +451,11 @@ std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std
   const std::size_t experts = arrangement.num_logical();
   const std::size_t lane_values = num_blocks * kLanes * sizeof(float);
   const std::size_t sizes[kNumStaged] = {ranks * lane_values,
+                                         ranks * sizeof(std::int32_t),
                                          slots * sizeof(std::int32_t),
                                          experts * sizeof(std::int32_t),
                                          slots * sizeof(std::int32_t),
                                          experts * sizeof(std::int32_t),
-                                         num_blocks * flag_words(arrangement.num_slots() + arrangement.num_ranks()) * 4,
-                                         num_blocks * flag_words(arrangement.num_ranks()) * 4,
                                          num_blocks * ranks * sizeof(std::uint16_t),
                                          slots * lane_values};
   std::array<int, kNumStaged> bytes{};
@@ -472,7 +473,7 @@ DeviceChain make_chain(const AnnealJob& job, Arena& constants, Arena& room) {
   DeviceChain result;
   result.relax = job.args.relax;
   result.sampler = put_sampler(sampler, constants);
-  result.lanes = make_lane_memory(arrangement, blocks.size(), room);
+  result.lanes = make_lane_memory(arrangement, blocks.size(), job.args.relax, room);
   result.scratch = {.shares = room.room<double>(static_cast<std::size_t>(kLanes) * sampler.num_logical),
                     .factors = room.room<double>(static_cast<std::size_t>(kLanes) * (sampler.num_deviations + 1))};
   result.staged_bytes = staged_bytes(arrangement, blocks.size());

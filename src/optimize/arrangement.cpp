@@ -7,14 +7,12 @@ namespace lplb {
 
 Arrangement::Arrangement(std::span<const std::int32_t> num_slots, std::vector<std::int32_t> phy2log, int num_logical)
     : num_slots_(num_slots.begin(), num_slots.end()),
-      rank_of_(phy2log.size()),
       phy2log_(std::move(phy2log)),
       first_(num_logical, kNone),
       next_(phy2log_.size(), kNone),
       num_copies_(num_logical, 0) {
   slots_per_rank = num_slots.empty() ? 0 : std::ranges::max(num_slots);
   for (int slot = static_cast<int>(phy2log_.size()) - 1; slot >= 0; --slot) {
-    rank_of_[slot] = slot / slots_per_rank;
     const std::int32_t e = phy2log_[slot];
     if (e != kNone) {
       next_[slot] = first_[e];
@@ -25,7 +23,8 @@ Arrangement::Arrangement(std::span<const std::int32_t> num_slots, std::vector<st
   num_experts = num_logical;
   ranks = static_cast<int>(num_slots_.size());
   slots = num_slots_.data();
-  rank = rank_of_.data();
+  constexpr std::uint64_t kOne = std::uint64_t{1} << 32;
+  rank_factor = slots_per_rank == 0 ? 0 : (kOne + slots_per_rank - 1) / slots_per_rank;
   expert = phy2log_.data();
   first = first_.data();
   next = next_.data();

@@ -68,7 +68,7 @@ struct ArrangementView {
   int ranks = 0;
   int slots_per_rank = 0;               // stride: the largest number of slots of a rank
   const std::int32_t* slots = nullptr;  // [G] slots of each rank that may be used
-  const std::int32_t* rank = nullptr;   // [G * stride] of each slot
+  std::uint64_t rank_factor = 0;        // 2^32 / stride, rounded up; exact as there are at most 2^16 slots
   std::int32_t* expert = nullptr;       // [G * stride] in each slot, kNone = none
   std::int32_t* first = nullptr;        // [E] first slot that holds the expert
   std::int32_t* next = nullptr;         // [G * stride] next slot that holds the same expert, kNone = none
@@ -79,13 +79,15 @@ struct ArrangementView {
   constexpr int stride() const { return slots_per_rank; }
   constexpr int num_slots() const { return ranks * slots_per_rank; }
   constexpr int num_slots(int rank_id) const { return slots[rank_id]; }
-  constexpr int rank_of(int slot) const { return rank[slot]; }
+  constexpr int rank_of(int slot) const {
+    return static_cast<int>(static_cast<std::uint64_t>(slot) * rank_factor >> 32);
+  }
   constexpr int first_slot(int rank_id) const { return rank_id * slots_per_rank; }
   constexpr std::int32_t expert_at(int slot) const { return expert[slot]; }
   constexpr CopyList copies(int e) const { return {next, first[e], copy_count[e]}; }
   constexpr bool holds(int rank_id, int e) const {
     for (const int slot : copies(e)) {
-      if (rank[slot] == rank_id) {
+      if (rank_of(slot) == rank_id) {
         return true;
       }
     }
@@ -157,7 +159,6 @@ class Arrangement : public ArrangementView {
 
  private:
   std::vector<std::int32_t> num_slots_;
-  std::vector<std::int32_t> rank_of_;
   std::vector<std::int32_t> phy2log_;
   std::vector<std::int32_t> first_;
   std::vector<std::int32_t> next_;

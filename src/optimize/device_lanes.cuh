@@ -23,18 +23,19 @@ inline constexpr unsigned kFirstGroup = (1U << kLanes) - 1;
 /// Memory of the blocks of a chain. Values of one lane are kLanes apart; the rest is of all lanes of a block. S slots,
 /// B blocks.
 struct LaneMemory {
-  float* weight = nullptr;              // [B, E, kLanes]
-  float* flow = nullptr;                // [B, S, kLanes] tokens of the copy in the slot
-  float* load = nullptr;                // [B, G, kLanes]
-  float* saved_value = nullptr;         // [B, S + G, kLanes]
-  std::uint16_t* saved_at = nullptr;    // [B, S + G] slot, or S + rank
-  std::uint32_t* is_saved = nullptr;    // [B, flag_words(S + G)] a bit each, as saved_at counts
-  std::uint32_t* is_waiting = nullptr;  // [B, flag_words(G)] 1 = the rank is in the queue
-  std::uint16_t* queue = nullptr;       // [B, G] ranks whose experts are still to be levelled
+  float* weight = nullptr;             // [B, E, kLanes]
+  float* flow = nullptr;               // [B, S, kLanes] tokens of the copy in the slot
+  float* load = nullptr;               // [B, G, kLanes]
+  float* saved = nullptr;              // [B, events, kGroups, 2, kLanes] flow of a copy, load of its rank
+  std::int32_t* saved_slot = nullptr;  // [B, events, kGroups] where the copy is, kNone = no copy
+  std::uint16_t* queue = nullptr;      // [B, G] ranks whose experts are still to be levelled
+  int num_events = 0;                  // that can be saved between two moves
 };
 
-/// Words for flags of a bit each.
-constexpr int flag_words(int num_flags) { return (num_flags + 31) / 32; }
+/// Each levelling saves its copies, in events of at most kGroups; so do a move's own changes.
+constexpr int max_events(int max_experts, int slots_per_rank, int max_copies) {
+  return (max_experts + slots_per_rank + 2) * ((max_copies + kGroups - 1) / kGroups);
+}
 
 /// All threads of a warp call these functions together.
 class DeviceLanes {
@@ -49,10 +50,8 @@ class DeviceLanes {
     memory_ = {.weight = memory.weight + of_lane(experts),
                .flow = memory.flow + of_lane(slots),
                .load = memory.load + of_lane(ranks),
-               .saved_value = memory.saved_value + of_lane(slots + ranks),
-               .saved_at = memory.saved_at + of_block(slots + ranks),
-               .is_saved = memory.is_saved + of_block(flag_words(slots + ranks)),
-               .is_waiting = memory.is_waiting + of_block(flag_words(ranks)),
+               .saved = memory.saved + of_lane(2 * kGroups * memory.num_events),
+               .saved_slot = memory.saved_slot + of_block(kGroups * memory.num_events),
                .queue = memory.queue + of_block(ranks)};
   }
 
@@ -94,46 +93,45 @@ class DeviceLanes {
   /// Follows a move that the arrangement has already made and levels what it touched.
   __device__ void follow(const Move& move, const RelaxLimits& limits) {
     const bool is_swap = move.kind == Move::Kind::kSwap;
-    const int slot = group_ / 2 == 0 ? move.to : move.from;
-    const int rank = arrangement_.rank_of(slot);
-    const int at = group_ % 2 == 0 ? slot : arrangement_.num_slots() + rank;
-    save(group_ / 2 == 0 || is_swap, at, group_ % 2 == 0 ? flow(slot) : load(rank));
+    const int slot = group_ == 0 ? move.to : move.from;
+    save(group_ == 0 || (group_ == 1 && is_swap), slot, flow(slot), load(arrangement_.rank_of(slot)));
     __syncwarp();
     if (is_swap) {
       exchange(move.from, move.to);
     } else if (move.replaced != kNone) {
       leave(move.to, move.replaced);
     }
-    push(group_ == 0, arrangement_.rank_of(move.to));
+    push(1, arrangement_.rank_of(move.to));
     relax(limits);
   }
 
-  __device__ void keep() {
-    for (int i = thread_; i < flag_words(arrangement_.num_slots() + arrangement_.num_ranks()); i += kWarp) {
-      memory_.is_saved[i] = 0;
-    }
-    __syncwarp();
-    num_saved_ = 0;
-  }
+  __device__ void keep() { num_saved_ = 0; }
 
+  /// From the last change to the first.
   __device__ void take_back() {
     constexpr int kTogether = 4;  // read before any is written, so that they wait for memory together
     LPLB_ROLL
-    for (int first = group_; first < num_saved_; first += kTogether * kGroups) {
-      float* place[kTogether];
-      float value[kTogether];
+    for (int end = num_saved_; end > 0; end -= kTogether) {
+      int slot[kTogether];
+      float old_flow[kTogether];
+      float old_load[kTogether];
       LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
-        const int saved = first + i * kGroups < num_saved_ ? first + i * kGroups : first;
-        place[i] = place_of(memory_.saved_at[saved]);
-        value[i] = memory_.saved_value[saved * kLanes];
+        const int entry = max(end - 1 - i, 0) * kGroups + group_;
+        slot[i] = end - 1 - i >= 0 ? memory_.saved_slot[entry] : kNone;
+        old_flow[i] = memory_.saved[2 * entry * kLanes];
+        old_load[i] = memory_.saved[(2 * entry + 1) * kLanes];
       }
       LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
-        *place[i] = value[i];
+        if (slot[i] != kNone) {
+          flow(slot[i]) = old_flow[i];
+          load(arrangement_.rank_of(slot[i])) = old_load[i];
+        }
+        __syncwarp();
       }
     }
-    keep();
+    num_saved_ = 0;
   }
 
   __device__ double excess() const {
@@ -154,51 +152,37 @@ class DeviceLanes {
   __device__ float& flow(int slot) { return memory_.flow[slot * kLanes]; }
   __device__ float& load(int rank) { return memory_.load[rank * kLanes]; }
 
-  __device__ float* place_of(int saved_at) {
-    const int rank = saved_at - arrangement_.num_slots();
-    return rank < 0 ? &flow(saved_at) : &load(rank);
+  /// Each group may save the copy in one slot, all of them different.
+  __device__ void save(bool mine, int slot, float old_flow, float old_load) {
+    const int entry = num_saved_++ * kGroups + group_;
+    memory_.saved_slot[entry] = mine ? slot : kNone;
+    memory_.saved[2 * entry * kLanes] = old_flow;
+    memory_.saved[(2 * entry + 1) * kLanes] = old_load;
   }
 
-  /// Each group may set one flag, all of them different. Which groups' flags were 0: a bit at the first thread of each.
-  __device__ unsigned set_flags(std::uint32_t* flags, bool mine, int i) {
-    const std::uint32_t bit = 1U << i % 32;
-    const bool is_set = mine && thread_ % kLanes == 0 && (atomicOr(&flags[i / 32], bit) & bit) == 0;
-    return __ballot_sync(kWholeWarp, is_set);
-  }
-  __device__ bool has(unsigned groups) const { return (groups >> group_ * kLanes & 1U) != 0; }
-  __device__ int num_before(unsigned groups) const { return __popc(groups & ((1U << group_ * kLanes) - 1)); }
-
-  /// Each group may save one value.
-  __device__ void save(bool mine, int at, float value) {
-    const unsigned groups = set_flags(memory_.is_saved, mine, at);
-    if (has(groups)) {
-      const int i = num_saved_ + num_before(groups);
-      memory_.saved_at[i] = static_cast<std::uint16_t>(at);
-      memory_.saved_value[i * kLanes] = value;
+  /// Each of the first `num_groups` groups may push one rank, all of them different, in the order of the groups. Bit i
+  /// of thread j says whether rank 32 j + i is waiting.
+  __device__ void push(int num_groups, int rank) {
+    LPLB_UNROLL
+    for (int i = 0; i < kGroups; ++i) {
+      const int pushed = __shfl_sync(kWholeWarp, rank, i * kLanes);
+      const unsigned word = __shfl_sync(kWholeWarp, waiting_, pushed / kWarp);
+      const unsigned bit = 1U << pushed % kWarp;
+      if (i < num_groups && (word & bit) == 0) {
+        waiting_ |= thread_ == pushed / kWarp ? bit : 0;
+        int at = first_ + num_waiting_++;
+        at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
+        memory_.queue[at] = static_cast<std::uint16_t>(pushed);
+      }
     }
-    num_saved_ += __popc(groups);
-  }
-
-  /// Each group may push one rank, in the order of the groups.
-  __device__ void push(bool mine, int rank) {
-    const unsigned groups = set_flags(memory_.is_waiting, mine, rank);
-    if (has(groups)) {
-      int at = first_ + num_waiting_ + num_before(groups);
-      at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
-      memory_.queue[at] = static_cast<std::uint16_t>(rank);
-    }
-    num_waiting_ += __popc(groups);
     __syncwarp();
   }
   __device__ int pop() {
     const int rank = memory_.queue[first_];
-    __syncwarp();
-    if (thread_ == 0) {
-      atomicAnd(&memory_.is_waiting[rank / 32], ~(1U << rank % 32));
-    }
-    __syncwarp();
+    waiting_ &= thread_ == rank / kWarp ? ~(1U << rank % kWarp) : ~0U;
     first_ = first_ + 1 == arrangement_.num_ranks() ? 0 : first_ + 1;
     --num_waiting_;
+    __syncwarp();
     return rank;
   }
 
@@ -221,9 +205,8 @@ class DeviceLanes {
         }
       }
     }
-    while (num_waiting_ > 0) {
-      pop();
-    }
+    num_waiting_ = 0;
+    waiting_ = 0;
   }
 
   /// This group's copy of e, of those from `first` on; any copy where there are not so many.
@@ -241,7 +224,7 @@ class DeviceLanes {
     const int num_copies = arrangement_.copy_count[e];
     LPLB_ROLL
     for (int first = 0; first < num_copies; first += kGroups) {
-      push(first + group_ < num_copies, arrangement_.rank_of(my_copy(e, first)));
+      push(num_copies - first, arrangement_.rank_of(my_copy(e, first)));
     }
   }
 
@@ -267,10 +250,7 @@ class DeviceLanes {
     LPLB_ROLL
     for (int first = 0; first < num_copies; first += kGroups) {
       const int slot = my_copy(e, first);
-      const int rank = arrangement_.rank_of(slot);
-      const bool mine = first + group_ < num_copies;
-      save(mine, slot, flow(slot));
-      save(mine, arrangement_.num_slots() + rank, load(rank));
+      save(first + group_ < num_copies, slot, flow(slot), load(arrangement_.rank_of(slot)));
     }
     __syncwarp();
   }
@@ -278,14 +258,14 @@ class DeviceLanes {
   /// A group a copy.
   template <bool saves>
   __device__ float level_few(int e, int num_copies) {
+    const float weight = memory_.weight[e * kLanes];  // early, as it comes from far
     const bool mine = group_ < num_copies;
     const int slot = my_copy(e, 0);
     const int rank = arrangement_.rank_of(slot);
     const float old = flow(slot);
     const float old_load = load(rank);
     if (saves) {
-      save(mine, slot, old);
-      save(mine, arrangement_.num_slots() + rank, old_load);
+      save(mine, slot, old, old_load);
     }
     const int lane = thread_ % kLanes;
     float filled = 0;
@@ -304,7 +284,7 @@ class DeviceLanes {
       size = fabsf(moved);
     } else {
       const float floor = old_load - old;
-      const float level = water_level(e, num_copies, floor);
+      const float level = water_level(weight, num_copies, floor);
       filled = level - floor;
       filled = filled > 0 ? filled : 0;
       filled_load = floor + filled;
@@ -319,8 +299,7 @@ class DeviceLanes {
   }
 
   /// The level of three or four copies over the floors of the groups.
-  __device__ float water_level(int e, int num_copies, float my_floor) {
-    const float weight = memory_.weight[e * kLanes];
+  __device__ float water_level(float weight, int num_copies, float my_floor) {
     float floor[kGroups];
     float lowest = 0;
     float sum = weight;
@@ -434,16 +413,17 @@ class DeviceLanes {
       load(rank_b) += flow_a;
     }
     __syncwarp();
-    push(group_ == 0, rank_a);
+    push(1, rank_a);
   }
 
   ArrangementView arrangement_;
   LaneMemory memory_;
   int thread_;
   int group_;
-  int num_saved_ = 0;
-  int first_ = 0;  // of the queue, which goes round
+  int num_saved_ = 0;  // events
+  int first_ = 0;      // of the queue, which goes round
   int num_waiting_ = 0;
+  unsigned waiting_ = 0;
 };
 
 }  // namespace lplb::cuda
