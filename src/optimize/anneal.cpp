@@ -106,13 +106,14 @@ class CpuChain {
 
   void try_move(const Move& move) {
     chain_.start(move);
-    chain_.judge(move, [&](int position) {
+    chain_.judge([&](int position) {
       const int i = chain_.order[position];
       lanes_[i].follow(arrangement_, move, dirty_, job_.args.relax);
       blocks_[i].old_excess = blocks_[i].excess;
       blocks_[i].excess = measured(i);
       return chain_.value_of(blocks_[i].scenario, [&](int block, int lane) { return blocks_[block].excess[lane]; });
     });
+    chain_.finish(move);
     for (int position = 0; position < chain_.num_followed; ++position) {
       const int i = chain_.order[position];
       if (chain_.accepted) {

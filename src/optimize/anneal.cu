@@ -30,7 +30,8 @@ constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 /// Arrays of a chain that a launch keeps in shared memory, those first that need it most. What is only read stays in
 /// device memory and comes through the first level cache, which a write does not pass: so flows come last, as they are
 /// large, but are worth it where they fit.
-constexpr int kNumStaged = 8;
+constexpr int kNumStaged = 12;
+constexpr int kFirstLook = 4;  // blocks that follow a move first; most moves are dropped after them
 constexpr std::size_t kStagedAlignment = 16;
 
 /// A chain in device memory.
@@ -57,7 +58,11 @@ __device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit)
   visit(from.next, to.next, bytes[4]);
   visit(from.copy_count, to.copy_count, bytes[5]);
   visit(a.lanes.queue, b.lanes.queue, bytes[6]);
-  visit(a.lanes.flow, b.lanes.flow, bytes[7]);
+  visit(a.lanes.wave_of, b.lanes.wave_of, bytes[7]);
+  visit(a.lanes.wave_end, b.lanes.wave_end, bytes[8]);
+  visit(a.lanes.wave_order, b.lanes.wave_order, bytes[9]);
+  visit(a.lanes.last_wave, b.lanes.last_wave, bytes[10]);
+  visit(a.lanes.flow, b.lanes.flow, bytes[11]);
 }
 
 /// What the score would be after each block in the order, for the thread that judges.
@@ -76,6 +81,7 @@ struct SharedChain {
   int position[kMaxBlocks];  // of a block in the order
   Move move;
   bool has_move;
+  int num_waves;
 };
 
 /// All threads of a block call these functions together.
@@ -170,10 +176,11 @@ class ChainThreads {
     return here_.lanes;
   }
 
-  __device__ void measure_pulls() {
+  __device__ void prepare_block() {
     double* const pulls = shared_.pulls + block_ * kLanes;
     if (lane_ < kLanes) {
       pulls[lane_] = chain_.pull_of(block_, lane_);
+      chain_.blocks[block_].old_excess[lane_] = chain_.blocks[block_].excess[lane_];
     }
     __syncwarp();
     if (lane_ == 0) {
@@ -187,7 +194,7 @@ class ChainThreads {
 
   __device__ void make_move(std::int64_t i) {
     if (in_use_) {
-      measure_pulls();
+      prepare_block();
     }
     if (threadIdx.x < static_cast<unsigned>(chain_.num_blocks)) {
       shared_.position[chain_.order[threadIdx.x]] = static_cast<int>(threadIdx.x);
@@ -207,33 +214,47 @@ class ChainThreads {
   }
 
   __device__ void try_move() {
-    if (in_use_) {
-      ChainBlock& block = chain_.blocks[block_];
-      lanes_.follow(shared_.move, here_.relax);
-      const double excess = lanes_.excess();
-      if (lane_ < kLanes) {
-        block.old_excess[lane_] = block.excess[lane_];
-        block.excess[lane_] = excess;
+    const int position = in_use_ ? shared_.position[block_] : 0;
+    bool has_followed = false;
+    LPLB_ROLL
+    for (int first = 0, end = min(kFirstLook, chain_.num_blocks); first < end && chain_.is_undecided();) {
+      if (in_use_ && position >= first && position < end) {
+        follow();
+        has_followed = true;
       }
+      __syncthreads();
+      if (in_use_ && has_followed && position >= first) {
+        value_after(position);
+      }
+      __syncthreads();
+      if (is_first()) {
+        chain_.judge_until(end, Followed{values_});
+      }
+      __syncthreads();
+      first = end;
+      end = chain_.num_blocks;
     }
-    __syncthreads();
-    if (in_use_) {
-      value_after(block_);
-    }
-    __syncthreads();
     if (is_first()) {
-      chain_.judge(shared_.move, Followed{values_});
+      chain_.finish(shared_.move);
     }
     __syncthreads();
-    if (in_use_ && chain_.accepted) {
+    if (has_followed && chain_.accepted) {
       lanes_.keep();
-    } else if (in_use_) {
+    } else if (has_followed) {
       lanes_.take_back();
       if (lane_ < kLanes) {
         chain_.blocks[block_].excess[lane_] = chain_.blocks[block_].old_excess[lane_];
       }
     }
     __syncthreads();
+  }
+
+  __device__ void follow() {
+    lanes_.follow(shared_.move, here_.relax);
+    const double excess = lanes_.excess();
+    if (lane_ < kLanes) {
+      chain_.blocks[block_].excess[lane_] = excess;
+    }
   }
 
   /// Chain::value_of, by a warp, for the scenario of the block at `position` of the order when it and those before it
@@ -299,38 +320,71 @@ class ChainThreads {
     return __longlong_as_double(static_cast<long long>(largest - 1));
   }
 
-  /// Fills the block whose turn it is. Its warp draws, each lane from its own part of the generator's numbers.
+  /// Fills the block whose turn it is. Its warp draws, each lane from its own part of the generator's numbers; all
+  /// warps level, in waves of experts that share no rank.
   __device__ void fill_next() {
     const int i = chain_.next_refresh;
-    const ChainBlock& block = chain_.blocks[i];
-    const SamplerView& sampler = here_.sampler;
-    const auto kind = static_cast<Scenario>(block.scenario);
     if (in_use_ && block_ == i) {
-      if (lane_ < kLanes && block.scenario == 0) {
-        put_recorded(sampler, recorded_lane_batch(sampler, block.first_batch + lane_), lanes_.weights());
-      } else if (lane_ < kLanes) {
-        Rng rng = chain_.rng;
-        rng.skip(lane_ * sampler.num_words(kind));
-        const DrawScratch scratch{
-            .shares = here_.scratch.shares + lane_, .factors = here_.scratch.factors + lane_, .step = kLanes};
-        draw_lane(sampler, kind, rng, scratch, lanes_.weights());
-      }
-      __syncwarp();
-      lanes_.restart(kRestartSweeps);
+      draw(i);
+      lanes_.divide();
+    } else if (threadIdx.x == static_cast<unsigned>(chain_.num_blocks) * kWarp) {
+      shared_.num_waves = Waves(here_.lanes, chain_.arrangement).make();
+    }
+    __syncthreads();
+    lanes_.bind(here_.lanes, i);
+    LPLB_ROLL
+    for (int sweep = 0; sweep < kRestartSweeps; ++sweep) {
+      level_in_waves();
+    }
+    if (block_ == i) {
       const double excess = lanes_.excess();
       if (lane_ < kLanes) {
         chain_.blocks[i].excess[lane_] = excess;
       }
     }
+    lanes_.bind(here_.lanes, in_use_ ? block_ : 0);
     __syncthreads();
     if (is_first()) {
-      if (block.scenario != 0) {
-        chain_.rng.skip(kLanes * sampler.num_words(kind));
+      const auto kind = static_cast<Scenario>(chain_.blocks[i].scenario);
+      if (kind != Scenario::kRecorded) {
+        chain_.rng.skip(kLanes * here_.sampler.num_words(kind));
       }
       chain_.next_refresh = (i + 1) % chain_.num_blocks;
       chain_.score_all();
     }
     __syncthreads();
+  }
+
+  __device__ void draw(int i) {
+    const ChainBlock& block = chain_.blocks[i];
+    const SamplerView& sampler = here_.sampler;
+    const auto kind = static_cast<Scenario>(block.scenario);
+    if (lane_ < kLanes && kind == Scenario::kRecorded) {
+      put_recorded(sampler, recorded_lane_batch(sampler, block.first_batch + lane_), lanes_.weights());
+    } else if (lane_ < kLanes) {
+      Rng rng = chain_.rng;
+      rng.skip(lane_ * sampler.num_words(kind));
+      const DrawScratch scratch{
+          .shares = here_.scratch.shares + lane_, .factors = here_.scratch.factors + lane_, .step = kLanes};
+      draw_lane(sampler, kind, rng, scratch, lanes_.weights());
+    }
+    __syncwarp();
+  }
+
+  __device__ void level_in_waves() {
+    const LaneMemory& memory = here_.lanes;
+    const int num_warps = static_cast<int>(blockDim.x) / kWarp;
+    int begin = 0;
+    LPLB_ROLL
+    for (int wave = 1; wave <= shared_.num_waves; ++wave) {
+      const int end = memory.wave_end[wave];
+      LPLB_ROLL
+      for (int k = begin + block_; k < end; k += num_warps) {
+        lanes_.level_once(memory.wave_order[k]);
+      }
+      begin = end;
+      __syncthreads();
+    }
   }
 
   DeviceChain& global_;
@@ -347,7 +401,7 @@ class ChainThreads {
 enum class Part { kFirst, kMiddle, kLast };
 
 /// A part of the moves of all chains, from `first` on, a block of threads each.
-__global__ void __launch_bounds__(kMaxBlocks* kWarp)
+__global__ void __launch_bounds__((kMaxBlocks + 1) * kWarp)
     anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, int stage_bytes) {
   __shared__ SharedChain shared;
   extern __shared__ std::byte stage[];
@@ -442,7 +496,11 @@ LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_
           .saved = room.room<float>(2 * num_entries * kLanes),
           .saved_slot = room.room<std::int32_t>(num_entries),
           .queue = room.room<std::uint16_t>(num_blocks * arrangement.num_ranks()),
-          .num_events = num_events};
+          .num_events = num_events,
+          .wave_of = room.room<std::uint16_t>(arrangement.num_logical()),
+          .wave_end = room.room<std::uint16_t>(arrangement.num_logical() + 1),
+          .wave_order = room.room<std::uint16_t>(arrangement.num_logical()),
+          .last_wave = room.room<std::uint16_t>(arrangement.num_ranks())};
 }
 
 std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std::size_t num_blocks) {
@@ -457,6 +515,10 @@ std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std
                                          slots * sizeof(std::int32_t),
                                          experts * sizeof(std::int32_t),
                                          num_blocks * ranks * sizeof(std::uint16_t),
+                                         experts * sizeof(std::uint16_t),
+                                         (experts + 1) * sizeof(std::uint16_t),
+                                         experts * sizeof(std::uint16_t),
+                                         ranks * sizeof(std::uint16_t),
                                          slots * lane_values};
   std::array<int, kNumStaged> bytes{};
   std::ranges::transform(sizes, bytes.begin(), [](std::size_t size) {
@@ -512,7 +574,7 @@ class Launcher {
   Launcher(std::span<const DeviceChain> made, DeviceChain* chains)
       : chains_(chains), num_chains_(static_cast<unsigned>(made.size())) {
     for (const DeviceChain& chain : made) {
-      num_threads_ = std::max(num_threads_, chain.chain.num_blocks * kWarp);
+      num_threads_ = std::max(num_threads_, (chain.chain.num_blocks + 1) * kWarp);  // one more makes waves
       stage_ = std::max(stage_, std::accumulate(chain.staged_bytes.begin(), chain.staged_bytes.end(), 0));
     }
     cudaFuncAttributes attributes{};

@@ -69,7 +69,8 @@ struct Chain {
   std::array<ScenarioValue, kNumScenarios> values{};
   std::array<ScenarioValue, kNumScenarios> old_values{};  // before the move that is being judged
   double score = 0;
-  double limit = 0;  // the largest score that the move being judged may have
+  double new_score = 0;  // with the move that is being judged, as far as blocks have followed it
+  double limit = 0;      // the largest score that the move being judged may have
   double temperature = 0;
   double best_score = 0;
   bool has_best = false;
@@ -199,6 +200,8 @@ struct Chain {
   /// Makes the move and draws how much worse it may be.
   constexpr void start(const Move& move) {
     limit = score - temperature * natural_log(1.0 - rng.uniform());
+    new_score = score;
+    num_followed = 0;
     old_values = values;
     old_moved = num_moved;
     num_moved += moved_by(move);
@@ -206,23 +209,34 @@ struct Chain {
     ++num_tried;
   }
 
-  /// Judges the move on block after block, and drops it as soon as those judged so far make its acceptance unlikely.
+  /// Judges the move on block after block, and stops as soon as those judged so far make its acceptance unlikely.
   /// `follow(position)` gives the value of the scenario of block order[position] once that block has followed the move.
-  /// When the move is not accepted it has been taken back here, but for the blocks: those are the first num_followed of
-  /// `order`, and the caller's work.
   template <class Follow>
-  constexpr void judge(const Move& move, const Follow& follow) {
-    double now = score;
-    num_followed = 0;
-    while (num_followed < num_blocks && now <= limit + kDropMargin * temperature) {
+  constexpr void judge(const Follow& follow) {
+    judge_until(num_blocks, follow);
+  }
+
+  /// The same for the first `end` blocks of the order; it may go on from there where is_undecided().
+  template <class Follow>
+  constexpr void judge_until(int end, const Follow& follow) {
+    LPLB_ROLL
+    while (num_followed < end && is_undecided()) {
       ScenarioValue& value = values[blocks[order[num_followed]].scenario];
-      now -= value.score;
+      new_score -= value.score;
       value = follow(num_followed++);
-      now += value.score;
+      new_score += value.score;
     }
-    accepted = num_followed == num_blocks && now <= limit;
+  }
+  constexpr bool is_undecided() const {
+    return num_followed < num_blocks && new_score <= limit + kDropMargin * temperature;
+  }
+
+  /// Accepts the move that was judged, or takes it back, but for the blocks: those are the first num_followed of
+  /// `order`, and the caller's work.
+  constexpr void finish(const Move& move) {
+    accepted = num_followed == num_blocks && new_score <= limit;
     if (accepted) {
-      score = now;
+      score = new_score;
       ++num_accepted;
     } else {
       drop(move);

@@ -23,13 +23,17 @@ inline constexpr unsigned kFirstGroup = (1U << kLanes) - 1;
 /// Memory of the blocks of a chain. Values of one lane are kLanes apart; the rest is of all lanes of a block. S slots,
 /// B blocks.
 struct LaneMemory {
-  float* weight = nullptr;             // [B, E, kLanes]
-  float* flow = nullptr;               // [B, S, kLanes] tokens of the copy in the slot
-  float* load = nullptr;               // [B, G, kLanes]
-  float* saved = nullptr;              // [B, events, kGroups, 2, kLanes] flow of a copy, load of its rank
-  std::int32_t* saved_slot = nullptr;  // [B, events, kGroups] where the copy is, kNone = no copy
-  std::uint16_t* queue = nullptr;      // [B, G] ranks whose experts are still to be levelled
-  int num_events = 0;                  // that can be saved between two moves
+  float* weight = nullptr;              // [B, E, kLanes]
+  float* flow = nullptr;                // [B, S, kLanes] tokens of the copy in the slot
+  float* load = nullptr;                // [B, G, kLanes]
+  float* saved = nullptr;               // [B, events, kGroups, 2, kLanes] flow of a copy, load of its rank
+  std::int32_t* saved_slot = nullptr;   // [B, events, kGroups] where the copy is, kNone = no copy
+  std::uint16_t* queue = nullptr;       // [B, G] ranks whose experts are still to be levelled
+  int num_events = 0;                   // that can be saved between two moves
+  std::uint16_t* wave_of = nullptr;     // [E] see Waves; 0 = the expert has one copy
+  std::uint16_t* wave_end = nullptr;    // [E + 1]
+  std::uint16_t* wave_order = nullptr;  // [E]
+  std::uint16_t* last_wave = nullptr;   // [G]
 };
 
 /// Each levelling saves its copies, in events of at most kGroups; so do a move's own changes.
@@ -37,28 +41,97 @@ constexpr int max_events(int max_experts, int slots_per_rank, int max_copies) {
   return (max_experts + slots_per_rank + 2) * ((max_copies + kGroups - 1) / kGroups);
 }
 
+/// Which experts can be levelled side by side so that the outcome is that of levelling them one after the other: an
+/// expert comes a wave after all earlier ones with which it shares a rank. By one thread.
+class Waves {
+ public:
+  __device__ Waves(const LaneMemory& memory, const ArrangementView& arrangement)
+      : memory_(memory), arrangement_(arrangement) {}
+
+  /// Returns the number of waves; wave w has the experts wave_order[wave_end[w - 1]] to wave_order[wave_end[w] - 1].
+  __device__ int make() {
+    const int num_waves = number();
+    LPLB_ROLL
+    for (int wave = 1; wave <= num_waves; ++wave) {
+      memory_.wave_end[wave] += memory_.wave_end[wave - 1];
+    }
+    LPLB_ROLL
+    for (int e = arrangement_.num_logical() - 1; e >= 0; --e) {
+      const int wave = memory_.wave_of[e];
+      if (wave > 0) {
+        memory_.wave_order[--memory_.wave_end[wave]] = static_cast<std::uint16_t>(e);
+      }
+    }
+    // Each end is now the begin of its wave, the end of the one before.
+    LPLB_ROLL
+    for (int wave = 1; wave < num_waves; ++wave) {
+      memory_.wave_end[wave] = memory_.wave_end[wave + 1];
+    }
+    memory_.wave_end[num_waves] = num_levelled_;
+    return num_waves;
+  }
+
+ private:
+  __device__ int number() {
+    LPLB_ROLL
+    for (int rank = 0; rank < arrangement_.num_ranks(); ++rank) {
+      memory_.last_wave[rank] = 0;
+    }
+    memory_.wave_end[0] = 0;
+    int num_waves = 0;
+    LPLB_ROLL
+    for (int e = 0; e < arrangement_.num_logical(); ++e) {
+      int wave = 0;
+      if (arrangement_.copy_count[e] > 1) {
+        LPLB_ROLL
+        for (const int slot : arrangement_.copies(e)) {
+          wave = max(wave, memory_.last_wave[arrangement_.rank_of(slot)] + 1);
+        }
+        LPLB_ROLL
+        for (const int slot : arrangement_.copies(e)) {
+          memory_.last_wave[arrangement_.rank_of(slot)] = static_cast<std::uint16_t>(wave);
+        }
+        memory_.wave_end[wave] = wave > num_waves ? 1 : memory_.wave_end[wave] + 1;
+        num_waves = max(num_waves, wave);
+        ++num_levelled_;
+      }
+      memory_.wave_of[e] = static_cast<std::uint16_t>(wave);
+    }
+    return num_waves;
+  }
+
+  LaneMemory memory_;
+  ArrangementView arrangement_;
+  std::uint16_t num_levelled_ = 0;
+};
+
 /// All threads of a warp call these functions together.
 class DeviceLanes {
  public:
   __device__ DeviceLanes(const LaneMemory& memory, const ArrangementView& arrangement, int block, int thread)
       : arrangement_(arrangement), thread_(thread), group_(thread / kLanes) {
-    const int experts = arrangement.num_logical();
-    const int slots = arrangement.num_slots();
-    const int ranks = arrangement.num_ranks();
-    const auto of_block = [&](int size) { return static_cast<std::int64_t>(block) * size; };
-    const auto of_lane = [&](int size) { return of_block(size) * kLanes + thread % kLanes; };
-    memory_ = {.weight = memory.weight + of_lane(experts),
-               .flow = memory.flow + of_lane(slots),
-               .load = memory.load + of_lane(ranks),
-               .saved = memory.saved + of_lane(2 * kGroups * memory.num_events),
-               .saved_slot = memory.saved_slot + of_block(kGroups * memory.num_events),
-               .queue = memory.queue + of_block(ranks)};
+    bind(memory, block);
   }
 
-  __device__ float* weights() { return memory_.weight; }
+  /// Works on another block from now on; nothing may be saved or waiting.
+  __device__ void bind(const LaneMemory& memory, int block) {
+    const int experts = arrangement_.num_logical();
+    const int slots = arrangement_.num_slots();
+    const int ranks = arrangement_.num_ranks();
+    const auto of_block = [&](int size) { return static_cast<std::int64_t>(block) * size; };
+    const auto of_lane = [&](int size) { return of_block(size) * kLanes + thread_ % kLanes; };
+    weight_ = memory.weight + of_lane(experts);
+    flow_ = memory.flow + of_lane(slots);
+    load_ = memory.load + of_lane(ranks);
+    saved_ = memory.saved + of_lane(2 * kGroups * memory.num_events);
+    saved_slot_ = memory.saved_slot + of_block(kGroups * memory.num_events);
+    queue_ = memory.queue + of_block(ranks);
+  }
 
-  /// Divides evenly, then levels all experts `num_sweeps` times.
-  __device__ void restart(int num_sweeps) {
+  __device__ float* weights() { return weight_; }
+
+  /// Divides the weights evenly over the copies.
+  __device__ void divide() {
     LPLB_ROLL
     for (int slot = group_; slot < arrangement_.num_slots(); slot += kGroups) {
       flow(slot) = 0;
@@ -71,7 +144,7 @@ class DeviceLanes {
     LPLB_ROLL
     for (int e = 0; group_ == 0 && e < arrangement_.num_logical(); ++e) {
       const CopyList copies = arrangement_.copies(e);
-      const float share = memory_.weight[e * kLanes] * (1.0F / static_cast<float>(copies.size()));
+      const float share = weight_[e * kLanes] * (1.0F / static_cast<float>(copies.size()));
       LPLB_ROLL
       for (const int slot : copies) {
         flow(slot) = share;
@@ -79,16 +152,9 @@ class DeviceLanes {
       }
     }
     __syncwarp();
-    LPLB_ROLL
-    for (int i = 0; i < num_sweeps; ++i) {
-      LPLB_ROLL
-      for (int e = 0; e < arrangement_.num_logical(); ++e) {
-        if (arrangement_.copy_count[e] > 1) {
-          level<false>(e);
-        }
-      }
-    }
   }
+
+  __device__ void level_once(int e) { level<false>(e); }
 
   /// Follows a move that the arrangement has already made and levels what it touched.
   __device__ void follow(const Move& move, const RelaxLimits& limits) {
@@ -118,9 +184,9 @@ class DeviceLanes {
       LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
         const int entry = max(end - 1 - i, 0) * kGroups + group_;
-        slot[i] = end - 1 - i >= 0 ? memory_.saved_slot[entry] : kNone;
-        old_flow[i] = memory_.saved[2 * entry * kLanes];
-        old_load[i] = memory_.saved[(2 * entry + 1) * kLanes];
+        slot[i] = end - 1 - i >= 0 ? saved_slot_[entry] : kNone;
+        old_flow[i] = saved_[2 * entry * kLanes];
+        old_load[i] = saved_[(2 * entry + 1) * kLanes];
       }
       LPLB_UNROLL
       for (int i = 0; i < kTogether; ++i) {
@@ -139,7 +205,7 @@ class DeviceLanes {
     float squares = 0;
     LPLB_UNROLL_BY_4
     for (int rank = 0; rank < arrangement_.num_ranks(); ++rank) {
-      const float value = memory_.load[rank * kLanes];
+      const float value = load_[rank * kLanes];
       largest = value > largest ? value : largest;
       float above = value - 1.0F;
       above = above > 0 ? above : 0;
@@ -149,15 +215,15 @@ class DeviceLanes {
   }
 
  private:
-  __device__ float& flow(int slot) { return memory_.flow[slot * kLanes]; }
-  __device__ float& load(int rank) { return memory_.load[rank * kLanes]; }
+  __device__ float& flow(int slot) { return flow_[slot * kLanes]; }
+  __device__ float& load(int rank) { return load_[rank * kLanes]; }
 
   /// Each group may save the copy in one slot, all of them different.
   __device__ void save(bool mine, int slot, float old_flow, float old_load) {
     const int entry = num_saved_++ * kGroups + group_;
-    memory_.saved_slot[entry] = mine ? slot : kNone;
-    memory_.saved[2 * entry * kLanes] = old_flow;
-    memory_.saved[(2 * entry + 1) * kLanes] = old_load;
+    saved_slot_[entry] = mine ? slot : kNone;
+    saved_[2 * entry * kLanes] = old_flow;
+    saved_[(2 * entry + 1) * kLanes] = old_load;
   }
 
   /// Each of the first `num_groups` groups may push one rank, all of them different, in the order of the groups. Bit i
@@ -172,13 +238,13 @@ class DeviceLanes {
         waiting_ |= thread_ == pushed / kWarp ? bit : 0;
         int at = first_ + num_waiting_++;
         at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
-        memory_.queue[at] = static_cast<std::uint16_t>(pushed);
+        queue_[at] = static_cast<std::uint16_t>(pushed);
       }
     }
     __syncwarp();
   }
   __device__ int pop() {
-    const int rank = memory_.queue[first_];
+    const int rank = queue_[first_];
     waiting_ &= thread_ == rank / kWarp ? ~(1U << rank % kWarp) : ~0U;
     first_ = first_ + 1 == arrangement_.num_ranks() ? 0 : first_ + 1;
     --num_waiting_;
@@ -258,7 +324,7 @@ class DeviceLanes {
   /// A group a copy.
   template <bool saves>
   __device__ float level_few(int e, int num_copies) {
-    const float weight = memory_.weight[e * kLanes];  // early, as it comes from far
+    const float weight = weight_[e * kLanes];  // early, as it comes from far
     const bool mine = group_ < num_copies;
     const int slot = my_copy(e, 0);
     const int rank = arrangement_.rank_of(slot);
@@ -341,7 +407,7 @@ class DeviceLanes {
   /// By the first group.
   __device__ float level_many(int e) {
     const CopyList copies = arrangement_.copies(e);
-    const float weight = memory_.weight[e * kLanes];
+    const float weight = weight_[e * kLanes];
     float lowest = floor_of(copies.front());
     float sum = weight;
     LPLB_ROLL
@@ -417,7 +483,12 @@ class DeviceLanes {
   }
 
   ArrangementView arrangement_;
-  LaneMemory memory_;
+  float* weight_;
+  float* flow_;
+  float* load_;
+  float* saved_;
+  std::int32_t* saved_slot_;
+  std::uint16_t* queue_;
   int thread_;
   int group_;
   int num_saved_ = 0;  // events
