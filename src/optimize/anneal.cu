@@ -30,7 +30,7 @@ constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
 /// Arrays of a chain that a launch keeps in shared memory, those first that need it most. What is only read stays in
 /// device memory and comes through the first level cache, which a write does not pass: so flows come last, as they are
 /// large, but are worth it where they fit.
-constexpr int kNumStaged = 12;
+constexpr int kNumStaged = 11;
 constexpr int kFirstLook = 4;  // blocks that follow a move first; most moves are dropped after them
 constexpr std::size_t kStagedAlignment = 16;
 
@@ -52,17 +52,16 @@ __device__ void visit_staged(DeviceChain& a, DeviceChain& b, const Visit& visit)
   ArrangementView& from = a.chain.arrangement;
   ArrangementView& to = b.chain.arrangement;
   visit(a.lanes.load, b.lanes.load, bytes[0]);
-  visit(from.slots, to.slots, bytes[1]);
-  visit(from.expert, to.expert, bytes[2]);
-  visit(from.first, to.first, bytes[3]);
-  visit(from.next, to.next, bytes[4]);
-  visit(from.copy_count, to.copy_count, bytes[5]);
-  visit(a.lanes.queue, b.lanes.queue, bytes[6]);
-  visit(a.lanes.wave_of, b.lanes.wave_of, bytes[7]);
-  visit(a.lanes.wave_end, b.lanes.wave_end, bytes[8]);
-  visit(a.lanes.wave_order, b.lanes.wave_order, bytes[9]);
-  visit(a.lanes.last_wave, b.lanes.last_wave, bytes[10]);
-  visit(a.lanes.flow, b.lanes.flow, bytes[11]);
+  visit(from.expert, to.expert, bytes[1]);
+  visit(from.first, to.first, bytes[2]);
+  visit(from.next, to.next, bytes[3]);
+  visit(from.copy_count, to.copy_count, bytes[4]);
+  visit(a.lanes.queue, b.lanes.queue, bytes[5]);
+  visit(a.lanes.copy_slot, b.lanes.copy_slot, bytes[6]);
+  visit(a.lanes.wave_end, b.lanes.wave_end, bytes[7]);
+  visit(a.lanes.wave_order, b.lanes.wave_order, bytes[8]);
+  visit(a.lanes.last_wave, b.lanes.last_wave, bytes[9]);
+  visit(a.lanes.flow, b.lanes.flow, bytes[10]);
 }
 
 /// What the score would be after each block in the order, for the thread that judges.
@@ -82,6 +81,7 @@ struct SharedChain {
   Move move;
   bool has_move;
   int num_waves;
+  std::int32_t touched[2];  // experts in the slots of the move
 };
 
 /// All threads of a block call these functions together.
@@ -173,7 +173,20 @@ class ChainThreads {
       }
     }
     __syncthreads();
+    for (int i = static_cast<int>(threadIdx.x); i < chain_.arrangement.num_logical() * kGroups;
+         i += static_cast<int>(blockDim.x)) {
+      note_copy(here_.lanes, chain_.arrangement, i / kGroups, i % kGroups);
+    }
+    __syncthreads();
     return here_.lanes;
+  }
+
+  /// After a move was made or taken back: the copies of the two experts that it touched.
+  __device__ void note_copies() {
+    const int i = static_cast<int>(threadIdx.x);
+    if (i < 2 * kGroups && shared_.touched[i / kGroups] != kNone) {
+      note_copy(here_.lanes, chain_.arrangement, shared_.touched[i / kGroups], i % kGroups);
+    }
   }
 
   __device__ void prepare_block() {
@@ -204,11 +217,15 @@ class ChainThreads {
       chain_.cool(i);
       shared_.has_move = chain_.propose(shared_.move);
       if (shared_.has_move) {
+        shared_.touched[0] = chain_.arrangement.expert_at(shared_.move.from);
+        shared_.touched[1] = chain_.arrangement.expert_at(shared_.move.to);
         chain_.start(shared_.move);
       }
     }
     __syncthreads();
     if (shared_.has_move) {
+      note_copies();
+      __syncthreads();
       try_move();
     }
   }
@@ -238,6 +255,9 @@ class ChainThreads {
       chain_.finish(shared_.move);
     }
     __syncthreads();
+    if (!chain_.accepted) {
+      note_copies();
+    }
     if (has_followed && chain_.accepted) {
       lanes_.keep();
     } else if (has_followed) {
@@ -324,8 +344,8 @@ class ChainThreads {
   /// warps level, in waves of experts that share no rank.
   __device__ void fill_next() {
     const int i = chain_.next_refresh;
+    draw(i);
     if (in_use_ && block_ == i) {
-      draw(i);
       lanes_.divide();
     } else if (threadIdx.x == static_cast<unsigned>(chain_.num_blocks) * kWarp) {
       shared_.num_waves = Waves(here_.lanes, chain_.arrangement).make();
@@ -355,20 +375,45 @@ class ChainThreads {
     __syncthreads();
   }
 
+  /// Loads of block i: noise by all warps, each group of threads an expert; the rest by the warp of the block.
   __device__ void draw(int i) {
-    const ChainBlock& block = chain_.blocks[i];
     const SamplerView& sampler = here_.sampler;
-    const auto kind = static_cast<Scenario>(block.scenario);
-    if (lane_ < kLanes && kind == Scenario::kRecorded) {
-      put_recorded(sampler, recorded_lane_batch(sampler, block.first_batch + lane_), lanes_.weights());
-    } else if (lane_ < kLanes) {
-      Rng rng = chain_.rng;
-      rng.skip(lane_ * sampler.num_words(kind));
-      const DrawScratch scratch{
-          .shares = here_.scratch.shares + lane_, .factors = here_.scratch.factors + lane_, .step = kLanes};
-      draw_lane(sampler, kind, rng, scratch, lanes_.weights());
+    const auto kind = static_cast<Scenario>(chain_.blocks[i].scenario);
+    const int lane = lane_ % kLanes;
+    const bool is_drawer = block_ == i && lane_ < kLanes;
+    const DrawScratch scratch{
+        .shares = here_.scratch.shares + lane, .factors = here_.scratch.factors + lane, .step = kLanes};
+    Rng rng = chain_.rng;
+    rng.skip(lane * sampler.num_words(kind));
+    if (kind == Scenario::kNoise || kind == Scenario::kDrift) {
+      draw_noises(kind, rng, scratch);
+    }
+    if (is_drawer && kind == Scenario::kRecorded) {
+      put_recorded(sampler, recorded_lane_batch(sampler, chain_.blocks[i].first_batch + lane), lanes_.weights());
+    } else if (is_drawer) {
+      if (kind == Scenario::kShift) {
+        draw_shift(sampler, rng, scratch);
+      }
+      put_shares(sampler, scratch.shares, scratch.step, lanes_.weights());
     }
     __syncwarp();
+  }
+
+  __device__ void draw_noises(Scenario kind, Rng rng, const DrawScratch& scratch) {
+    const SamplerView& sampler = here_.sampler;
+    if (threadIdx.x < kLanes) {
+      Rng of_factors = rng;
+      draw_factors(sampler, of_factors, scratch);
+    }
+    __syncthreads();
+    LPLB_ROLL
+    for (int e = static_cast<int>(threadIdx.x) / kLanes; e < sampler.num_logical;
+         e += static_cast<int>(blockDim.x) / kLanes) {
+      Rng of_expert = rng;
+      of_expert.skip(2 * (sampler.num_deviations + e));
+      draw_noise(sampler, scale_of(kind), e, of_expert, scratch);
+    }
+    __syncthreads();
   }
 
   __device__ void level_in_waves() {
@@ -380,7 +425,7 @@ class ChainThreads {
       const int end = memory.wave_end[wave];
       LPLB_ROLL
       for (int k = begin + block_; k < end; k += num_warps) {
-        lanes_.level_once(memory.wave_order[k]);
+        lanes_.level(memory.wave_order[k]);
       }
       begin = end;
       __syncthreads();
@@ -497,6 +542,7 @@ LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_
           .saved_slot = room.room<std::int32_t>(num_entries),
           .queue = room.room<std::uint16_t>(num_blocks * arrangement.num_ranks()),
           .num_events = num_events,
+          .copy_slot = room.room<std::uint16_t>(static_cast<std::size_t>(kGroups) * arrangement.num_logical()),
           .wave_of = room.room<std::uint16_t>(arrangement.num_logical()),
           .wave_end = room.room<std::uint16_t>(arrangement.num_logical() + 1),
           .wave_order = room.room<std::uint16_t>(arrangement.num_logical()),
@@ -509,13 +555,12 @@ std::array<int, kNumStaged> staged_bytes(const ArrangementView& arrangement, std
   const std::size_t experts = arrangement.num_logical();
   const std::size_t lane_values = num_blocks * kLanes * sizeof(float);
   const std::size_t sizes[kNumStaged] = {ranks * lane_values,
-                                         ranks * sizeof(std::int32_t),
                                          slots * sizeof(std::int32_t),
                                          experts * sizeof(std::int32_t),
                                          slots * sizeof(std::int32_t),
                                          experts * sizeof(std::int32_t),
                                          num_blocks * ranks * sizeof(std::uint16_t),
-                                         experts * sizeof(std::uint16_t),
+                                         kGroups * experts * sizeof(std::uint16_t),
                                          (experts + 1) * sizeof(std::uint16_t),
                                          experts * sizeof(std::uint16_t),
                                          ranks * sizeof(std::uint16_t),

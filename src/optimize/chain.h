@@ -19,7 +19,7 @@
 
 namespace lplb {
 
-inline constexpr int kMaxBlocks = 20;  // of lanes
+inline constexpr int kMaxBlocks = 17;  // of lanes
 
 /// What a chain knows of a block of lanes.
 struct ChainBlock {

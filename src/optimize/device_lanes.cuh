@@ -30,6 +30,7 @@ struct LaneMemory {
   std::int32_t* saved_slot = nullptr;   // [B, events, kGroups] where the copy is, kNone = no copy
   std::uint16_t* queue = nullptr;       // [B, G] ranks whose experts are still to be levelled
   int num_events = 0;                   // that can be saved between two moves
+  std::uint16_t* copy_slot = nullptr;   // [E, kGroups] slots of the first copies, the last repeated
   std::uint16_t* wave_of = nullptr;     // [E] see Waves; 0 = the expert has one copy
   std::uint16_t* wave_end = nullptr;    // [E + 1]
   std::uint16_t* wave_order = nullptr;  // [E]
@@ -39,6 +40,16 @@ struct LaneMemory {
 /// Each levelling saves its copies, in events of at most kGroups; so do a move's own changes.
 constexpr int max_events(int max_experts, int slots_per_rank, int max_copies) {
   return (max_experts + slots_per_rank + 2) * ((max_copies + kGroups - 1) / kGroups);
+}
+
+/// Brings copy_slot up to date for expert e, the slot of one group.
+__device__ inline void note_copy(const LaneMemory& memory, const ArrangementView& arrangement, int e, int group) {
+  int slot = arrangement.first[e];
+  LPLB_ROLL
+  for (int i = 0; i < group && arrangement.next[slot] != kNone; ++i) {
+    slot = arrangement.next[slot];
+  }
+  memory.copy_slot[e * kGroups + group] = static_cast<std::uint16_t>(slot);
 }
 
 /// Which experts can be levelled side by side so that the outcome is that of levelling them one after the other: an
@@ -126,6 +137,7 @@ class DeviceLanes {
     saved_ = memory.saved + of_lane(2 * kGroups * memory.num_events);
     saved_slot_ = memory.saved_slot + of_block(kGroups * memory.num_events);
     queue_ = memory.queue + of_block(ranks);
+    copy_slot_ = memory.copy_slot + group_;
   }
 
   __device__ float* weights() { return weight_; }
@@ -154,7 +166,17 @@ class DeviceLanes {
     __syncwarp();
   }
 
-  __device__ void level_once(int e) { level<false>(e); }
+  /// Levels expert e, which has several copies.
+  __device__ void level(int e) {
+    const int slot = copy_slot_[e * kGroups];
+    const int num_copies = arrangement_.copy_count[e];
+    if (num_copies <= kGroups) {
+      level_few<false>(e, num_copies, slot, arrangement_.rank_of(slot));
+    } else if (group_ == 0) {
+      level_many(e);
+    }
+    __syncwarp();
+  }
 
   /// Follows a move that the arrangement has already made and levels what it touched.
   __device__ void follow(const Move& move, const RelaxLimits& limits) {
@@ -175,7 +197,7 @@ class DeviceLanes {
 
   /// From the last change to the first.
   __device__ void take_back() {
-    constexpr int kTogether = 4;  // read before any is written, so that they wait for memory together
+    constexpr int kTogether = 8;  // read before any is written, so that they wait for memory together
     LPLB_ROLL
     for (int end = num_saved_; end > 0; end -= kTogether) {
       int slot[kTogether];
@@ -229,18 +251,21 @@ class DeviceLanes {
   /// Each of the first `num_groups` groups may push one rank, all of them different, in the order of the groups. Bit i
   /// of thread j says whether rank 32 j + i is waiting.
   __device__ void push(int num_groups, int rank) {
+    const unsigned word = __shfl_sync(kWholeWarp, waiting_, rank / kWarp);
+    const bool is_new = group_ < num_groups && (word >> rank % kWarp & 1U) == 0;
+    const unsigned groups = __ballot_sync(kWholeWarp, is_new && thread_ % kLanes == 0);
     LPLB_UNROLL
     for (int i = 0; i < kGroups; ++i) {
       const int pushed = __shfl_sync(kWholeWarp, rank, i * kLanes);
-      const unsigned word = __shfl_sync(kWholeWarp, waiting_, pushed / kWarp);
-      const unsigned bit = 1U << pushed % kWarp;
-      if (i < num_groups && (word & bit) == 0) {
-        waiting_ |= thread_ == pushed / kWarp ? bit : 0;
-        int at = first_ + num_waiting_++;
-        at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
-        queue_[at] = static_cast<std::uint16_t>(pushed);
-      }
+      const bool is_mine = (groups >> i * kLanes & 1U) != 0 && thread_ == pushed / kWarp;
+      waiting_ |= is_mine ? 1U << pushed % kWarp : 0;
     }
+    if (is_new) {
+      int at = first_ + num_waiting_ + __popc(groups & ((1U << group_ * kLanes) - 1));
+      at -= at >= arrangement_.num_ranks() ? arrangement_.num_ranks() : 0;
+      queue_[at] = static_cast<std::uint16_t>(rank);
+    }
+    num_waiting_ += __popc(groups);
     __syncwarp();
   }
   __device__ int pop() {
@@ -256,23 +281,47 @@ class DeviceLanes {
     int num_left = limits.max_experts;
     while (num_waiting_ > 0 && num_left > 0) {
       const int rank = pop();
-      const int first = arrangement_.first_slot(rank);
       LPLB_ROLL
-      for (int slot = first; slot < first + arrangement_.num_slots(rank); ++slot) {
-        const std::int32_t e = arrangement_.expert_at(slot);
-        if (e == kNone || arrangement_.copy_count[e] < 2) {
-          continue;
-        }
-        --num_left;
-        // No number is negative here, so that their bits are in the same order.
-        const unsigned largest = __reduce_max_sync(kWholeWarp, __float_as_uint(level<true>(e)));
-        if (__uint_as_float(largest) > limits.tolerance) {
-          push_copies(e);
+      for (int first = 0; first < arrangement_.stride(); first += kWarp) {
+        // What the slots hold, a thread a slot; those past a rank's own are empty.
+        const bool is_slot = first + thread_ < arrangement_.stride();
+        const std::int32_t held =
+            is_slot ? arrangement_.expert_at(arrangement_.first_slot(rank) + first + thread_) : kNone;
+        const int num_held = held == kNone ? 0 : arrangement_.copy_count[held];
+        unsigned several = __ballot_sync(kWholeWarp, num_held > 1);
+        num_left -= __popc(several);
+        while (several != 0) {
+          const int slot = __ffs(static_cast<int>(several)) - 1;
+          several &= several - 1;
+          follow_expert(__shfl_sync(kWholeWarp, held, slot), __shfl_sync(kWholeWarp, num_held, slot), limits.tolerance);
         }
       }
     }
     num_waiting_ = 0;
     waiting_ = 0;
+  }
+
+  /// Levels expert e; its ranks wait where one has changed.
+  __device__ void follow_expert(int e, int num_copies, float tolerance) {
+    const int slot = copy_slot_[e * kGroups];
+    const int rank = arrangement_.rank_of(slot);
+    float size = 0;
+    if (num_copies <= kGroups) {
+      size = level_few<true>(e, num_copies, slot, rank);
+    } else {
+      save_copies(e, num_copies);
+      size = group_ == 0 ? level_many(e) : 0;
+    }
+    // No number is negative here, so that their bits are in the same order.
+    const unsigned largest = __reduce_max_sync(kWholeWarp, __float_as_uint(size));
+    __syncwarp();
+    if (__uint_as_float(largest) > tolerance) {
+      if (num_copies <= kGroups) {
+        push(num_copies, rank);
+      } else {
+        push_copies(e, num_copies);
+      }
+    }
   }
 
   /// This group's copy of e, of those from `first` on; any copy where there are not so many.
@@ -286,30 +335,11 @@ class DeviceLanes {
     return slot;
   }
 
-  __device__ void push_copies(int e) {
-    const int num_copies = arrangement_.copy_count[e];
+  __device__ void push_copies(int e, int num_copies) {
     LPLB_ROLL
     for (int first = 0; first < num_copies; first += kGroups) {
       push(num_copies - first, arrangement_.rank_of(my_copy(e, first)));
     }
-  }
-
-  /// Levels expert e. Returns how much a rank's load changed, in some thread the largest. With `saves` what changes can
-  /// be taken back.
-  template <bool saves>
-  __device__ float level(int e) {
-    const int num_copies = arrangement_.copy_count[e];
-    float size = 0;
-    if (num_copies <= kGroups) {
-      size = level_few<saves>(e, num_copies);
-    } else {
-      if (saves) {
-        save_copies(e, num_copies);
-      }
-      size = group_ == 0 ? level_many(e) : 0;
-    }
-    __syncwarp();
-    return size;
   }
 
   __device__ void save_copies(int e, int num_copies) {
@@ -321,13 +351,12 @@ class DeviceLanes {
     __syncwarp();
   }
 
-  /// A group a copy.
+  /// A group a copy. Returns how much a rank's load changed, in some thread the largest. With `saves` it can be taken
+  /// back.
   template <bool saves>
-  __device__ float level_few(int e, int num_copies) {
+  __device__ float level_few(int e, int num_copies, int slot, int rank) {
     const float weight = weight_[e * kLanes];  // early, as it comes from far
     const bool mine = group_ < num_copies;
-    const int slot = my_copy(e, 0);
-    const int rank = arrangement_.rank_of(slot);
     const float old = flow(slot);
     const float old_load = load(rank);
     if (saves) {
@@ -462,7 +491,7 @@ class DeviceLanes {
       }
     }
     __syncwarp();
-    push_copies(e);
+    push_copies(e, num_copies);
   }
 
   __device__ void exchange(int a, int b) {
@@ -489,6 +518,7 @@ class DeviceLanes {
   float* saved_;
   std::int32_t* saved_slot_;
   std::uint16_t* queue_;
+  const std::uint16_t* copy_slot_;  // of this group
   int thread_;
   int group_;
   int num_saved_ = 0;  // events

@@ -63,7 +63,7 @@ struct DrawScratch {
 /// Shares to loads in units of the mean load of a live rank. `shares` are `step` apart; `weights` is of one lane.
 constexpr void put_shares(const SamplerView& sampler, const double* shares, int step, float* weights) {
   double sum = 0;
-  LPLB_ROLL
+  LPLB_UNROLL_BY_4
   for (int e = 0; e < sampler.num_logical; ++e) {
     sum += shares[e * step];
   }
@@ -78,23 +78,27 @@ constexpr void put_recorded(const SamplerView& sampler, int batch, float* weight
   put_shares(sampler, sampler.share + static_cast<std::int64_t>(batch) * sampler.num_logical, 1, weights);
 }
 
-constexpr void draw_noise(const SamplerView& sampler, double scale, Rng& rng, const DrawScratch& scratch) {
+constexpr void draw_factors(const SamplerView& sampler, Rng& rng, const DrawScratch& scratch) {
   LPLB_ROLL
   for (int i = 0; i < sampler.num_deviations; ++i) {
     scratch.factors[i * scratch.step] = draw_normal(rng);
   }
-  LPLB_ROLL
-  for (int e = 0; e < sampler.num_logical; ++e) {
-    double direction = 0;
-    LPLB_UNROLL_BY_4
-    for (int i = 0; i < sampler.num_deviations; ++i) {
-      direction += scratch.factors[i * scratch.step] * sampler.deviation[i * sampler.num_logical + e];
-    }
-    const double change = sampler.common_factor * direction + sampler.own_factor * sampler.spread[e] * draw_normal(rng);
-    const double share = sampler.base[e] + scale * change;
-    scratch.shares[e * scratch.step] = std::max(kLeastShare * sampler.base[e], share);
-  }
 }
+
+/// The share of expert e, once the factors are drawn. `rng` is where it is after them and two words for each expert
+/// before.
+constexpr void draw_noise(const SamplerView& sampler, double scale, int e, Rng& rng, const DrawScratch& scratch) {
+  double direction = 0;
+  LPLB_UNROLL_BY_4
+  for (int i = 0; i < sampler.num_deviations; ++i) {
+    direction += scratch.factors[i * scratch.step] * sampler.deviation[i * sampler.num_logical + e];
+  }
+  const double change = sampler.common_factor * direction + sampler.own_factor * sampler.spread[e] * draw_normal(rng);
+  const double share = sampler.base[e] + scale * change;
+  scratch.shares[e * scratch.step] = std::max(kLeastShare * sampler.base[e], share);
+}
+
+constexpr double scale_of(Scenario kind) { return kind == Scenario::kDrift ? kDriftScale : 1.0; }
 
 constexpr void draw_shift(const SamplerView& sampler, Rng& rng, const DrawScratch& scratch) {
   const int step = scratch.step;
@@ -122,7 +126,10 @@ constexpr void draw_lane(const SamplerView& sampler, Scenario kind, Rng& rng, co
   if (kind == Scenario::kShift) {
     draw_shift(sampler, rng, scratch);
   } else {
-    draw_noise(sampler, kind == Scenario::kDrift ? kDriftScale : 1.0, rng, scratch);
+    draw_factors(sampler, rng, scratch);
+    for (int e = 0; e < sampler.num_logical; ++e) {
+      draw_noise(sampler, scale_of(kind), e, rng, scratch);
+    }
   }
   put_shares(sampler, scratch.shares, scratch.step, weights);
 }
