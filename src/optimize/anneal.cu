@@ -347,7 +347,8 @@ class ChainThreads {
     draw(i);
     if (in_use_ && block_ == i) {
       lanes_.divide();
-    } else if (threadIdx.x == static_cast<unsigned>(chain_.num_blocks) * kWarp) {
+    }
+    if (threadIdx.x == blockDim.x - 1) {
       shared_.num_waves = Waves(here_.lanes, chain_.arrangement).make();
     }
     __syncthreads();
@@ -420,16 +421,30 @@ class ChainThreads {
     const LaneMemory& memory = here_.lanes;
     const int num_warps = static_cast<int>(blockDim.x) / kWarp;
     int begin = 0;
+    int e = first_of_wave(1, begin);
+    float weight = e == kNone ? 0 : lanes_.weight_of(e);
     LPLB_ROLL
     for (int wave = 1; wave <= shared_.num_waves; ++wave) {
       const int end = memory.wave_end[wave];
+      const int next = first_of_wave(wave + 1, end);
+      const float next_weight = next == kNone ? 0 : lanes_.weight_of(next);
       LPLB_ROLL
       for (int k = begin + block_; k < end; k += num_warps) {
-        lanes_.level(memory.wave_order[k]);
+        const bool is_first = k == begin + block_;
+        const int expert = is_first ? e : memory.wave_order[k];
+        lanes_.level(expert, is_first ? weight : lanes_.weight_of(expert));
       }
       begin = end;
+      e = next;
+      weight = next_weight;
       __syncthreads();
     }
+  }
+
+  /// The first expert of this warp in a wave that begins at `begin`; kNone = it has none.
+  __device__ int first_of_wave(int wave, int begin) const {
+    const bool has_one = wave <= shared_.num_waves && begin + block_ < here_.lanes.wave_end[wave];
+    return has_one ? here_.lanes.wave_order[begin + block_] : kNone;
   }
 
   DeviceChain& global_;
@@ -446,7 +461,8 @@ class ChainThreads {
 enum class Part { kFirst, kMiddle, kLast };
 
 /// A part of the moves of all chains, from `first` on, a block of threads each.
-__global__ void __launch_bounds__((kMaxBlocks + 1) * kWarp)
+template <int max_threads>
+__global__ void __launch_bounds__(max_threads)
     anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, int stage_bytes) {
   __shared__ SharedChain shared;
   extern __shared__ std::byte stage[];
@@ -543,7 +559,6 @@ LaneMemory make_lane_memory(const ArrangementView& arrangement, std::size_t num_
           .queue = room.room<std::uint16_t>(num_blocks * arrangement.num_ranks()),
           .num_events = num_events,
           .copy_slot = room.room<std::uint16_t>(static_cast<std::size_t>(kGroups) * arrangement.num_logical()),
-          .wave_of = room.room<std::uint16_t>(arrangement.num_logical()),
           .wave_end = room.room<std::uint16_t>(arrangement.num_logical() + 1),
           .wave_order = room.room<std::uint16_t>(arrangement.num_logical()),
           .last_wave = room.room<std::uint16_t>(arrangement.num_ranks())};
@@ -619,28 +634,33 @@ class Launcher {
   Launcher(std::span<const DeviceChain> made, DeviceChain* chains)
       : chains_(chains), num_chains_(static_cast<unsigned>(made.size())) {
     for (const DeviceChain& chain : made) {
-      num_threads_ = std::max(num_threads_, (chain.chain.num_blocks + 1) * kWarp);  // one more makes waves
+      num_threads_ = std::max(num_threads_, chain.chain.num_blocks * kWarp);
       stage_ = std::max(stage_, std::accumulate(chain.staged_bytes.begin(), chain.staged_bytes.end(), 0));
     }
+    // Up to 16 warps may have 128 registers a thread.
+    kernel_ = num_threads_ <= kFewThreads ? anneal_kernel<kFewThreads> : anneal_kernel<kMaxBlocks * kWarp>;
     cudaFuncAttributes attributes{};
-    check_cuda(cudaFuncGetAttributes(&attributes, anneal_kernel), kName);
+    check_cuda(cudaFuncGetAttributes(&attributes, kernel_), kName);
     int device = 0;
     int available = 0;
     check_cuda(cudaGetDevice(&device), kName);
     check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
     stage_ = std::min(stage_, available - static_cast<int>(attributes.sharedSizeBytes));
-    check_cuda(cudaFuncSetAttribute(anneal_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
+    check_cuda(cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
   }
 
   void launch(std::int64_t first, Part part) const {
-    anneal_kernel<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_);
+    kernel_<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_);
     check_cuda(cudaGetLastError(), kName);
     check_cuda(cudaDeviceSynchronize(), kName);
   }
 
  private:
+  static constexpr int kFewThreads = 16 * kWarp;
+
   DeviceChain* chains_;
   unsigned num_chains_;
+  void (*kernel_)(DeviceChain*, std::int64_t, Part, int) = nullptr;
   int num_threads_ = kWarp;
   int stage_ = 0;  // bytes of shared memory for arrays
 };

@@ -31,7 +31,6 @@ struct LaneMemory {
   std::uint16_t* queue = nullptr;       // [B, G] ranks whose experts are still to be levelled
   int num_events = 0;                   // that can be saved between two moves
   std::uint16_t* copy_slot = nullptr;   // [E, kGroups] slots of the first copies, the last repeated
-  std::uint16_t* wave_of = nullptr;     // [E] see Waves; 0 = the expert has one copy
   std::uint16_t* wave_end = nullptr;    // [E + 1]
   std::uint16_t* wave_order = nullptr;  // [E]
   std::uint16_t* last_wave = nullptr;   // [G]
@@ -61,59 +60,53 @@ class Waves {
 
   /// Returns the number of waves; wave w has the experts wave_order[wave_end[w - 1]] to wave_order[wave_end[w] - 1].
   __device__ int make() {
-    const int num_waves = number();
+    memory_.wave_end[0] = 0;
+    const int num_waves = number(false);
+    int sum = 0;
     LPLB_ROLL
     for (int wave = 1; wave <= num_waves; ++wave) {
-      memory_.wave_end[wave] += memory_.wave_end[wave - 1];
+      const int size = memory_.wave_end[wave];
+      memory_.wave_end[wave] = static_cast<std::uint16_t>(sum);
+      sum += size;
     }
-    LPLB_ROLL
-    for (int e = arrangement_.num_logical() - 1; e >= 0; --e) {
-      const int wave = memory_.wave_of[e];
-      if (wave > 0) {
-        memory_.wave_order[--memory_.wave_end[wave]] = static_cast<std::uint16_t>(e);
-      }
-    }
-    // Each end is now the begin of its wave, the end of the one before.
-    LPLB_ROLL
-    for (int wave = 1; wave < num_waves; ++wave) {
-      memory_.wave_end[wave] = memory_.wave_end[wave + 1];
-    }
-    memory_.wave_end[num_waves] = num_levelled_;
+    number(true);
     return num_waves;
   }
 
  private:
-  __device__ int number() {
+  /// Numbers the waves: first counts their experts in wave_end, then, with `places`, puts them where wave_end says.
+  __device__ int number(bool places) {
     LPLB_ROLL
     for (int rank = 0; rank < arrangement_.num_ranks(); ++rank) {
       memory_.last_wave[rank] = 0;
     }
-    memory_.wave_end[0] = 0;
     int num_waves = 0;
     LPLB_ROLL
     for (int e = 0; e < arrangement_.num_logical(); ++e) {
-      int wave = 0;
-      if (arrangement_.copy_count[e] > 1) {
-        LPLB_ROLL
-        for (const int slot : arrangement_.copies(e)) {
-          wave = max(wave, memory_.last_wave[arrangement_.rank_of(slot)] + 1);
-        }
-        LPLB_ROLL
-        for (const int slot : arrangement_.copies(e)) {
-          memory_.last_wave[arrangement_.rank_of(slot)] = static_cast<std::uint16_t>(wave);
-        }
-        memory_.wave_end[wave] = wave > num_waves ? 1 : memory_.wave_end[wave] + 1;
-        num_waves = max(num_waves, wave);
-        ++num_levelled_;
+      if (arrangement_.copy_count[e] < 2) {
+        continue;
       }
-      memory_.wave_of[e] = static_cast<std::uint16_t>(wave);
+      int wave = 0;
+      LPLB_ROLL
+      for (const int slot : arrangement_.copies(e)) {
+        wave = max(wave, memory_.last_wave[arrangement_.rank_of(slot)] + 1);
+      }
+      LPLB_ROLL
+      for (const int slot : arrangement_.copies(e)) {
+        memory_.last_wave[arrangement_.rank_of(slot)] = static_cast<std::uint16_t>(wave);
+      }
+      const int at = wave > num_waves && !places ? 0 : memory_.wave_end[wave];
+      if (places) {
+        memory_.wave_order[at] = static_cast<std::uint16_t>(e);
+      }
+      memory_.wave_end[wave] = static_cast<std::uint16_t>(at + 1);
+      num_waves = max(num_waves, wave);
     }
     return num_waves;
   }
 
   LaneMemory memory_;
   ArrangementView arrangement_;
-  std::uint16_t num_levelled_ = 0;
 };
 
 /// All threads of a warp call these functions together.
@@ -166,12 +159,14 @@ class DeviceLanes {
     __syncwarp();
   }
 
-  /// Levels expert e, which has several copies.
-  __device__ void level(int e) {
+  __device__ float weight_of(int e) const { return weight_[e * kLanes]; }
+
+  /// Levels expert e, which has several copies. `weight` is weight_of(e), which comes from far.
+  __device__ void level(int e, float weight) {
     const int slot = copy_slot_[e * kGroups];
     const int num_copies = arrangement_.copy_count[e];
     if (num_copies <= kGroups) {
-      level_few<false>(e, num_copies, slot, arrangement_.rank_of(slot));
+      level_few<false>(weight, num_copies, slot, arrangement_.rank_of(slot));
     } else if (group_ == 0) {
       level_many(e);
     }
@@ -307,7 +302,7 @@ class DeviceLanes {
     const int rank = arrangement_.rank_of(slot);
     float size = 0;
     if (num_copies <= kGroups) {
-      size = level_few<true>(e, num_copies, slot, rank);
+      size = level_few<true>(weight_of(e), num_copies, slot, rank);
     } else {
       save_copies(e, num_copies);
       size = group_ == 0 ? level_many(e) : 0;
@@ -354,8 +349,7 @@ class DeviceLanes {
   /// A group a copy. Returns how much a rank's load changed, in some thread the largest. With `saves` it can be taken
   /// back.
   template <bool saves>
-  __device__ float level_few(int e, int num_copies, int slot, int rank) {
-    const float weight = weight_[e * kLanes];  // early, as it comes from far
+  __device__ float level_few(float weight, int num_copies, int slot, int rank) {
     const bool mine = group_ < num_copies;
     const float old = flow(slot);
     const float old_load = load(rank);
