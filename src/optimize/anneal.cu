@@ -85,6 +85,7 @@ struct SharedChain {
 };
 
 /// All threads of a block call these functions together.
+template <bool staged>
 class ChainThreads {
  public:
   __device__ ChainThreads(DeviceChain& global, SharedChain& shared, std::byte* stage, int stage_bytes)
@@ -455,18 +456,18 @@ class ChainThreads {
   int block_;
   int lane_;  // thread of the warp
   bool in_use_;
-  DeviceLanes lanes_;
+  DeviceLanes<staged> lanes_;
 };
 
 enum class Part { kFirst, kMiddle, kLast };
 
 /// A part of the moves of all chains, from `first` on, a block of threads each.
-template <int max_threads>
-__global__ void __launch_bounds__(max_threads)
+template <int max_threads, bool staged>
+__global__ void __launch_bounds__(max_threads, 1)
     anneal_kernel(DeviceChain* chains, std::int64_t first, Part part, int stage_bytes) {
   __shared__ SharedChain shared;
   extern __shared__ std::byte stage[];
-  ChainThreads threads(chains[blockIdx.x], shared, stage, stage_bytes);
+  ChainThreads<staged> threads(chains[blockIdx.x], shared, stage, stage_bytes);
   const std::int64_t num_moves = chains[blockIdx.x].chain.cooling.num_moves;
   if (part == Part::kLast) {
     threads.finish();
@@ -638,14 +639,11 @@ class Launcher {
       stage_ = std::max(stage_, std::accumulate(chain.staged_bytes.begin(), chain.staged_bytes.end(), 0));
     }
     // Up to 16 warps may have 128 registers a thread.
-    kernel_ = num_threads_ <= kFewThreads ? anneal_kernel<kFewThreads> : anneal_kernel<kMaxBlocks * kWarp>;
-    cudaFuncAttributes attributes{};
-    check_cuda(cudaFuncGetAttributes(&attributes, kernel_), kName);
-    int device = 0;
-    int available = 0;
-    check_cuda(cudaGetDevice(&device), kName);
-    check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
-    stage_ = std::min(stage_, available - static_cast<int>(attributes.sharedSizeBytes));
+    kernel_ = num_threads_ <= kFewThreads ? anneal_kernel<kFewThreads, true> : anneal_kernel<kMostThreads, true>;
+    if (stage_ > stage_room()) {
+      kernel_ = anneal_kernel<kMostThreads, false>;
+      stage_ = std::min(stage_, stage_room());
+    }
     check_cuda(cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
   }
 
@@ -657,6 +655,18 @@ class Launcher {
 
  private:
   static constexpr int kFewThreads = 16 * kWarp;
+  static constexpr int kMostThreads = kMaxBlocks * kWarp;
+
+  /// Shared memory that the kernel may still have.
+  int stage_room() const {
+    cudaFuncAttributes attributes{};
+    check_cuda(cudaFuncGetAttributes(&attributes, kernel_), kName);
+    int device = 0;
+    int available = 0;
+    check_cuda(cudaGetDevice(&device), kName);
+    check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
+    return available - static_cast<int>(attributes.sharedSizeBytes);
+  }
 
   DeviceChain* chains_;
   unsigned num_chains_;

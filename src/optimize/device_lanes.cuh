@@ -6,6 +6,7 @@
 // specification; compiled without fused multiply-adds.
 
 #include <cstdint>
+#include <type_traits>
 
 #include "base/unroll.h"
 #include "lplb/placement.h"
@@ -40,6 +41,30 @@ struct LaneMemory {
 constexpr int max_events(int max_experts, int slots_per_rank, int max_copies) {
   return (max_experts + slots_per_rank + 2) * ((max_copies + kGroups - 1) / kGroups);
 }
+
+/// An array in shared memory, whose addresses are short and quick, or anywhere.
+template <class T, bool in_shared>
+class ArrayIn {
+ public:
+  ArrayIn() = default;
+  __device__ explicit ArrayIn(T* data) {
+    if constexpr (in_shared) {
+      data_ = static_cast<std::uint32_t>(__cvta_generic_to_shared(data));
+    } else {
+      data_ = data;
+    }
+  }
+  __device__ T& operator[](int i) const {
+    if constexpr (in_shared) {
+      return *static_cast<T*>(__cvta_shared_to_generic(data_ + static_cast<std::uint32_t>(i * sizeof(T))));
+    } else {
+      return data_[i];
+    }
+  }
+
+ private:
+  std::conditional_t<in_shared, std::uint32_t, T*> data_;
+};
 
 /// Brings copy_slot up to date for expert e, the slot of one group.
 __device__ inline void note_copy(const LaneMemory& memory, const ArrangementView& arrangement, int e, int group) {
@@ -109,7 +134,8 @@ class Waves {
   ArrangementView arrangement_;
 };
 
-/// All threads of a warp call these functions together.
+/// All threads of a warp call these functions together. `staged`: flows and all smaller arrays are in shared memory.
+template <bool staged>
 class DeviceLanes {
  public:
   __device__ DeviceLanes(const LaneMemory& memory, const ArrangementView& arrangement, int block, int thread)
@@ -125,12 +151,14 @@ class DeviceLanes {
     const auto of_block = [&](int size) { return static_cast<std::int64_t>(block) * size; };
     const auto of_lane = [&](int size) { return of_block(size) * kLanes + thread_ % kLanes; };
     weight_ = memory.weight + of_lane(experts);
-    flow_ = memory.flow + of_lane(slots);
-    load_ = memory.load + of_lane(ranks);
+    flow_ = Floats(memory.flow + of_lane(slots));
+    load_ = Floats(memory.load + of_lane(ranks));
     saved_ = memory.saved + of_lane(2 * kGroups * memory.num_events);
     saved_slot_ = memory.saved_slot + of_block(kGroups * memory.num_events);
-    queue_ = memory.queue + of_block(ranks);
-    copy_slot_ = memory.copy_slot + group_;
+    queue_ = Words(memory.queue + of_block(ranks));
+    copy_slot_ = Words(memory.copy_slot + group_);
+    expert_ = Ints(arrangement_.expert);
+    copy_count_ = Ints(arrangement_.copy_count);
   }
 
   __device__ float* weights() { return weight_; }
@@ -164,7 +192,7 @@ class DeviceLanes {
   /// Levels expert e, which has several copies. `weight` is weight_of(e), which comes from far.
   __device__ void level(int e, float weight) {
     const int slot = copy_slot_[e * kGroups];
-    const int num_copies = arrangement_.copy_count[e];
+    const int num_copies = copy_count_[e];
     if (num_copies <= kGroups) {
       level_few<false>(weight, num_copies, slot, arrangement_.rank_of(slot));
     } else if (group_ == 0) {
@@ -232,6 +260,10 @@ class DeviceLanes {
   }
 
  private:
+  using Floats = ArrayIn<float, staged>;
+  using Words = ArrayIn<std::uint16_t, staged>;
+  using Ints = ArrayIn<std::int32_t, staged>;
+
   __device__ float& flow(int slot) { return flow_[slot * kLanes]; }
   __device__ float& load(int rank) { return load_[rank * kLanes]; }
 
@@ -280,9 +312,8 @@ class DeviceLanes {
       for (int first = 0; first < arrangement_.stride(); first += kWarp) {
         // What the slots hold, a thread a slot; those past a rank's own are empty.
         const bool is_slot = first + thread_ < arrangement_.stride();
-        const std::int32_t held =
-            is_slot ? arrangement_.expert_at(arrangement_.first_slot(rank) + first + thread_) : kNone;
-        const int num_held = held == kNone ? 0 : arrangement_.copy_count[held];
+        const std::int32_t held = is_slot ? expert_[arrangement_.first_slot(rank) + first + thread_] : kNone;
+        const int num_held = held == kNone ? 0 : copy_count_[held];
         unsigned several = __ballot_sync(kWholeWarp, num_held > 1);
         num_left -= __popc(several);
         while (several != 0) {
@@ -507,12 +538,14 @@ class DeviceLanes {
 
   ArrangementView arrangement_;
   float* weight_;
-  float* flow_;
-  float* load_;
+  Floats flow_;
+  Floats load_;
   float* saved_;
   std::int32_t* saved_slot_;
-  std::uint16_t* queue_;
-  const std::uint16_t* copy_slot_;  // of this group
+  Words queue_;
+  Words copy_slot_;  // of this group
+  Ints expert_;
+  Ints copy_count_;
   int thread_;
   int group_;
   int num_saved_ = 0;  // events
