@@ -190,16 +190,7 @@ class DeviceLanes {
   __device__ float weight_of(int e) const { return weight_[e * kLanes]; }
 
   /// Levels expert e, which has several copies. `weight` is weight_of(e), which comes from far.
-  __device__ void level(int e, float weight) {
-    const int slot = copy_slot_[e * kGroups];
-    const int num_copies = copy_count_[e];
-    if (num_copies <= kGroups) {
-      level_few<false>(weight, num_copies, slot, arrangement_.rank_of(slot));
-    } else if (group_ == 0) {
-      level_many(e);
-    }
-    __syncwarp();
-  }
+  __device__ void level(int e, float weight) { level_copies<false>(e, weight, copy_count_[e]); }
 
   /// Follows a move that the arrangement has already made and levels what it touched.
   __device__ void follow(const Move& move, const RelaxLimits& limits) {
@@ -329,21 +320,12 @@ class DeviceLanes {
 
   /// Levels expert e; its ranks wait where one has changed.
   __device__ void follow_expert(int e, int num_copies, float tolerance) {
-    const int slot = copy_slot_[e * kGroups];
-    const int rank = arrangement_.rank_of(slot);
-    float size = 0;
-    if (num_copies <= kGroups) {
-      size = level_few<true>(weight_of(e), num_copies, slot, rank);
-    } else {
-      save_copies(e, num_copies);
-      size = group_ == 0 ? level_many(e) : 0;
-    }
+    const float size = level_copies<true>(e, weight_of(e), num_copies);
     // No number is negative here, so that their bits are in the same order.
     const unsigned largest = __reduce_max_sync(kWholeWarp, __float_as_uint(size));
-    __syncwarp();
     if (__uint_as_float(largest) > tolerance) {
       if (num_copies <= kGroups) {
-        push(num_copies, rank);
+        push(num_copies, arrangement_.rank_of(copy_slot_[e * kGroups]));
       } else {
         push_copies(e, num_copies);
       }
@@ -377,67 +359,112 @@ class DeviceLanes {
     __syncwarp();
   }
 
-  /// A group a copy. Returns how much a rank's load changed, in some thread the largest. With `saves` it can be taken
-  /// back.
+  /// Returns how much a rank's load changed, in some thread the largest. With `saves` it can be taken back.
   template <bool saves>
-  __device__ float level_few(float weight, int num_copies, int slot, int rank) {
-    const bool mine = group_ < num_copies;
+  __device__ float level_copies(int e, float weight, int num_copies) {
+    constexpr int kMany = 16;
+    float size = 0;
+    if (num_copies == 2) {
+      size = level_pair<saves>(e);
+    } else if (num_copies <= kGroups) {
+      size = level_several<1, saves>(e, weight, num_copies);
+    } else if (num_copies <= kMany) {
+      size = level_several<kMany / kGroups, saves>(e, weight, num_copies);
+    } else {
+      if (saves) {
+        save_copies(e, num_copies);
+      }
+      size = group_ == 0 ? level_many(e) : 0;
+    }
+    __syncwarp();
+    return size;
+  }
+
+  template <bool saves>
+  __device__ float level_pair(int e) {
+    const int slot = copy_slot_[e * kGroups];
+    const int rank = arrangement_.rank_of(slot);
     const float old = flow(slot);
     const float old_load = load(rank);
     if (saves) {
-      save(mine, slot, old, old_load);
+      save(group_ < 2, slot, old, old_load);
     }
     const int lane = thread_ % kLanes;
-    float filled = 0;
-    float filled_load = 0;
-    float size = 0;
-    if (num_copies == 2) {
-      const float flow_a = __shfl_sync(kWholeWarp, old, lane);
-      const float flow_b = __shfl_sync(kWholeWarp, old, lane + kLanes);
-      const float load_a = __shfl_sync(kWholeWarp, old_load, lane);
-      const float load_b = __shfl_sync(kWholeWarp, old_load, lane + kLanes);
-      float moved = (load_a - load_b) * 0.5F;
-      moved = moved < flow_a ? moved : flow_a;
-      moved = moved > -flow_b ? moved : -flow_b;
-      filled = group_ == 0 ? flow_a - moved : flow_b + moved;
-      filled_load = group_ == 0 ? load_a - moved : load_b + moved;
-      size = fabsf(moved);
-    } else {
-      const float floor = old_load - old;
-      const float level = water_level(weight, num_copies, floor);
-      filled = level - floor;
-      filled = filled > 0 ? filled : 0;
-      filled_load = floor + filled;
-      size = fabsf(filled - old);
-    }
+    const float flow_a = __shfl_sync(kWholeWarp, old, lane);
+    const float flow_b = __shfl_sync(kWholeWarp, old, lane + kLanes);
+    const float load_a = __shfl_sync(kWholeWarp, old_load, lane);
+    const float load_b = __shfl_sync(kWholeWarp, old_load, lane + kLanes);
+    float moved = (load_a - load_b) * 0.5F;
+    moved = moved < flow_a ? moved : flow_a;
+    moved = moved > -flow_b ? moved : -flow_b;
     __syncwarp();
-    if (mine) {
-      flow(slot) = filled;
-      load(rank) = filled_load;
+    if (group_ < 2) {
+      flow(slot) = group_ == 0 ? flow_a - moved : flow_b + moved;
+      load(rank) = group_ == 0 ? load_a - moved : load_b + moved;
     }
-    return mine ? size : 0;
+    return fabsf(moved);
   }
 
-  /// The level of three or four copies over the floors of the groups.
-  __device__ float water_level(float weight, int num_copies, float my_floor) {
-    float floor[kGroups];
+  /// More than two copies, `per` of them for each group: its first is copy group_, the next kGroups later.
+  template <int per, bool saves>
+  __device__ float level_several(int e, float weight, int num_copies) {
+    int slot[per];
+    float old[per];
+    float floor[per];
+    int next = copy_slot_[e * kGroups];
+    LPLB_UNROLL
+    for (int k = 0; k < per; ++k) {
+      slot[k] = next;
+      old[k] = flow(next);
+      const float old_load = load(arrangement_.rank_of(next));
+      floor[k] = old_load - old[k];
+      if (saves && k * kGroups < num_copies) {
+        save(k * kGroups + group_ < num_copies, next, old[k], old_load);
+      }
+      LPLB_UNROLL
+      for (int step = 0; step < kGroups && k + 1 < per; ++step) {
+        const int after = arrangement_.next[next];
+        next = after == kNone ? next : after;
+      }
+    }
+    const float level = water_level<per>(weight, num_copies, floor);
+    float size = 0;
+    __syncwarp();
+    LPLB_UNROLL
+    for (int k = 0; k < per; ++k) {
+      if (k * kGroups + group_ < num_copies) {
+        float filled = level - floor[k];
+        filled = filled > 0 ? filled : 0;
+        flow(slot[k]) = filled;
+        load(arrangement_.rank_of(slot[k])) = floor[k] + filled;
+        const float distance = fabsf(filled - old[k]);
+        size = size > distance ? size : distance;
+      }
+    }
+    return size;
+  }
+
+  /// The level over the floors of all copies, those of the groups in turn.
+  template <int per>
+  __device__ float water_level(float weight, int num_copies, const float (&mine)[per]) {
+    float floor[kGroups * per];
     float lowest = 0;
     float sum = weight;
     LPLB_UNROLL
-    for (int i = 0; i < kGroups; ++i) {
-      floor[i] = __shfl_sync(kWholeWarp, my_floor, thread_ % kLanes + i * kLanes);
+    for (int i = 0; i < kGroups * per; ++i) {
+      floor[i] = __shfl_sync(kWholeWarp, mine[i / kGroups], thread_ % kLanes + i % kGroups * kLanes);
       const bool is_copy = i < num_copies;
       sum = is_copy ? sum + floor[i] : sum;
       lowest = i == 0 || (is_copy && floor[i] < lowest) ? floor[i] : lowest;
     }
-    float level = sum * (num_copies == 3 ? 1.0F / 3.0F : 0.25F);
+    float level = sum * (1.0F / static_cast<float>(num_copies));
     LPLB_ROLL
     for (int round = 1; round < num_copies; ++round) {
       level = level > lowest ? level : lowest;
       sum = weight;
       float count = 0;
       LPLB_UNROLL
-      for (int i = 0; i < kGroups; ++i) {
+      for (int i = 0; i < kGroups * per; ++i) {
         const bool is_under = i < num_copies && floor[i] <= level;
         sum += is_under ? floor[i] : 0;
         count += is_under ? 1.0F : 0;
