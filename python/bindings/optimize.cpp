@@ -18,6 +18,7 @@
 #include "arrays.h"
 #include "base/check.h"
 #include "bindings.h"
+#include "lplb/cuda_optimize.h"
 #include "search.h"
 
 namespace lplb::python {
@@ -76,11 +77,13 @@ std::vector<ResultTuple> trade_off(const Array& window, const OptimizeArgs& args
 
 std::tuple<std::vector<ResultTuple>, std::vector<int>> layers(const Array& windows, const OptimizeArgs& args,
                                                               const std::vector<Placement>& current, int total_slots,
-                                                              const nb::object& progress) {
+                                                              const nb::object& progress, std::optional<int> device) {
   const TokensInput tokens("optimize_layers", "windows", windows);
   const int num_layers = static_cast<int>(windows.shape(0));
   LayersResult result = run_search(progress, [&](auto report) {
-    return optimize_layers(tokens.values(), num_layers, complete(args, windows, nullptr, report), current, total_slots);
+    const OptimizeArgs completed = complete(args, windows, nullptr, report);
+    return device ? cuda::optimize_layers(tokens.values(), num_layers, completed, current, total_slots, *device)
+                  : optimize_layers(tokens.values(), num_layers, completed, current, total_slots);
   });
   return {to_tuples(std::move(result.layers)), std::move(result.num_slots)};
 }
@@ -176,7 +179,8 @@ void bind_optimize(nb::module_& m) {
   bind_arguments(m);
   m.def("optimize_placement", &optimize, "window"_a, "args"_a, "current"_a.none(), "progress"_a.none());
   m.def("optimize_trade_off", &trade_off, "window"_a, "args"_a, "current"_a, "limits"_a, "progress"_a.none());
-  m.def("optimize_layers", &layers, "windows"_a, "args"_a, "current"_a, "total_slots"_a, "progress"_a.none());
+  m.def("optimize_layers", &layers, "windows"_a, "args"_a, "current"_a, "total_slots"_a, "progress"_a.none(),
+        "device"_a.none());
   m.def("score_placement", &score, "window"_a, "placement"_a, "args"_a);
   m.def("find_limits", &limits, "window"_a, "placement"_a, "most"_a.none());
   m.def("decide_refresh", &decide, "policy"_a, "now"_a, "then"_a, "num_moved"_a, "num_batches"_a);

@@ -222,6 +222,7 @@ def optimize_layers(
     current: Sequence[Placement] = (),
     max_moved: int | None = None,
     progress: Progress | None = None,
+    device: int | None = None,
     **options: Unpack[OptimizeOptions],
 ) -> LayersResult:
     """Places layers in parallel; layer l uses seed + l.
@@ -234,17 +235,20 @@ def optimize_layers(
         current: [L] what is there now.
         max_moved: copies that may move in each layer; any number when left out.
         progress: as of optimize_placement, with (layers done, layers).
+        device: the GPU, by its number, that runs the chains of all layers at once, where this build of lplb has CUDA;
+            the CPU when left out. Placements are the same.
         **options: those of optimize_placement.
 
     Raises:
         ValueError: total_slots do not hold all experts, or as of optimize_placement.
+        CudaError: there is no such GPU, this build has no CUDA, or the GPU has not the memory.
     """
     tokens, wrap = take_window("optimize_layers", "windows", windows, layers=True)
     args = _arguments("optimize_layers", num_ranks, options)
     if max_moved is not None:
         args.max_moved = max_moved
     there = [placement._core for placement in current]
-    layers, num_slots = _core.optimize_layers(tokens, args, there, total_slots or 0, progress)
+    layers, num_slots = _core.optimize_layers(tokens, args, there, total_slots or 0, progress, device)
     return LayersResult([_result(each, wrap) for each in layers], num_slots)
 
 

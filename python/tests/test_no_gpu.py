@@ -1,5 +1,6 @@
 """The CUDA interface where nothing can be computed on a GPU: it imports, finds no device, and says why nothing runs."""
 
+import numpy as np
 import pytest
 import torch
 from conftest import why_no_gpu
@@ -28,6 +29,11 @@ def test_finds_no_device():
 def test_says_why_nothing_runs(call, function):
     with pytest.raises(lplb.CudaError, match=rf"^\[{function}\] device is (on )?cuda.*(CPU alone|no GPU)"):
         call(lplb.Placement([0, 1], num_ranks=2))
+
+
+def test_the_search_says_so_too():
+    with pytest.raises(lplb.CudaError, match=r"\[(cuda::)?optimize_layers\]"):
+        lplb.optimize_layers(np.ones((1, 2, 4), np.int64), num_ranks=2, slots_per_rank=3, device=0)
 
 
 @pytest.mark.skipif(_core.cuda_is_built(), reason="this build of lplb has CUDA")

@@ -96,7 +96,7 @@ Counts Planner::table() const { refuse("Planner"); }
 Plan Planner::read_plan(Stream) const { refuse("Planner"); }
 std::int32_t Planner::read_status(Stream) { refuse("Planner"); }
 
-LayersResult optimize_layers(std::span<const Tokens>, int, const OptimizeArgs&, std::span<const Placement>, int) {
+LayersResult optimize_layers(std::span<const Tokens>, int, const OptimizeArgs&, std::span<const Placement>, int, int) {
   refuse("optimize_layers");
 }
 

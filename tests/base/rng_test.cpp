@@ -17,6 +17,16 @@ TEST(Rng, EqualsSplitMix64) {
   EXPECT_EQ(rng.next(), 9817491932198370423ULL);
 }
 
+TEST(Rng, SkipsAsManyWordsAsAreAskedFor) {
+  Rng walked(5);
+  for (int i = 0; i < 1000; ++i) {
+    walked.next();
+  }
+  Rng skipped(5);
+  skipped.skip(1000);
+  EXPECT_EQ(skipped.next(), walked.next());
+}
+
 TEST(Rng, MixOfZeroIsZero) { EXPECT_EQ(mix64(0), 0U); }
 
 TEST(Rng, BelowReachesEveryValueEvenly) {

@@ -13,12 +13,21 @@ namespace {
 
 using namespace lplb::testing;
 
+std::vector<std::int32_t> slots_of(const Arrangement& arrangement, int e) {
+  std::vector<std::int32_t> slots;
+  for (const int slot : arrangement.copies(e)) {
+    slots.push_back(slot);
+  }
+  return slots;
+}
+
 /// What is wrong with the inverse of phy2log, in words.
 std::string check_copies(const Arrangement& arrangement) {
   std::size_t num_held = 0;
   for (int e = 0; e < arrangement.num_logical(); ++e) {
-    const auto& copies = arrangement.copies(e);
-    if (copies.empty() || !std::ranges::is_sorted(copies) || std::ranges::adjacent_find(copies) != copies.end()) {
+    const std::vector<std::int32_t> copies = slots_of(arrangement, e);
+    if (static_cast<int>(copies.size()) != arrangement.copies(e).size() || copies.empty() ||
+        !std::ranges::is_sorted(copies) || std::ranges::adjacent_find(copies) != copies.end()) {
       return "copies of an expert are missing, not ascending, or twice the same";
     }
     for (const int slot : copies) {
@@ -87,20 +96,33 @@ TEST(Arrangement, RevertUndoesApply) {
   }
 }
 
+TEST(Arrangement, KnowsTheRankOfEverySlot) {
+  for (const int stride : {1, 2, 3, 7, 64, 1000}) {
+    const int num_ranks = std::min(1024, 65536 / stride);
+    const std::vector<std::int32_t> slots(num_ranks, stride);
+    const Arrangement arrangement(slots, std::vector<std::int32_t>(static_cast<std::size_t>(num_ranks) * stride, kNone),
+                                  1);
+    for (int slot = 0; slot < arrangement.num_slots(); ++slot) {
+      ASSERT_EQ(arrangement.rank_of(slot), slot / stride) << "stride " << stride;
+    }
+  }
+}
+
 TEST(Arrangement, SwapsAndCopiesByHand) {
   const std::vector<std::int32_t> slots = {2, 1, 2};
   Arrangement arrangement(slots, {0, 1, 2, kNone, 0, kNone}, 3);
   EXPECT_EQ(arrangement.stride(), 2);
   EXPECT_EQ(arrangement.rank_of(4), 2);
-  EXPECT_EQ(arrangement.copies(0), (std::vector<std::int32_t>{0, 4}));
+  EXPECT_EQ(arrangement.copies(0)[1], 4);
+  EXPECT_EQ(slots_of(arrangement, 0), (std::vector<std::int32_t>{0, 4}));
   const Move into_empty{.kind = Move::Kind::kSwap, .from = 1, .to = 5};
   arrangement.apply(into_empty);
   EXPECT_EQ(arrangement.phy2log(), (std::vector<std::int32_t>{0, kNone, 2, kNone, 0, 1}));
   const Move copy{.kind = Move::Kind::kReplace, .from = 2, .to = 0, .replaced = 0};
   arrangement.apply(copy);
   EXPECT_EQ(arrangement.phy2log(), (std::vector<std::int32_t>{2, kNone, 2, kNone, 0, 1}));
-  EXPECT_EQ(arrangement.copies(2), (std::vector<std::int32_t>{0, 2}));
-  EXPECT_EQ(arrangement.copies(0), (std::vector<std::int32_t>{4}));
+  EXPECT_EQ(slots_of(arrangement, 2), (std::vector<std::int32_t>{0, 2}));
+  EXPECT_EQ(slots_of(arrangement, 0), (std::vector<std::int32_t>{4}));
   EXPECT_TRUE(arrangement.holds(0, 2));
   EXPECT_FALSE(arrangement.holds(0, 0));
   arrangement.revert(copy);

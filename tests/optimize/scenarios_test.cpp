@@ -203,5 +203,44 @@ TEST(Scenarios, TheSameSeedDrawsTheSame) {
   EXPECT_EQ(draw_many(sampler, 6, Scenario::kDrift, 4), draw_many(sampler, 6, Scenario::kDrift, 4));
 }
 
+// What lets a GPU draw all lanes of a block at once, and all experts of a lane.
+TEST(ScenarioSampler, EveryLaneAndExpertHasItsOwnPartOfTheGenerator) {
+  const ScenarioSampler sampler(steady_window(), 6, 4);
+  const SamplerView& view = sampler.view();
+  std::vector<double> factors(view.num_deviations);
+  std::vector<double> shares(6);
+  const DrawScratch scratch{.shares = shares.data(), .factors = factors.data()};
+  for (const Scenario kind : {Scenario::kNoise, Scenario::kDrift, Scenario::kShift}) {
+    Lanes expected(6);
+    Rng rng(3);
+    sampler.draw(kind, rng, expected);
+    Lanes found(6);
+    for (int lane = kLanes - 1; lane >= 0; --lane) {
+      Rng of_lane(3);
+      of_lane.skip(lane * view.num_words(kind));
+      draw_lane(view, kind, of_lane, scratch, found.front().data() + lane);
+    }
+    EXPECT_EQ(found, expected);
+    Rng after(3);
+    after.skip(kLanes * view.num_words(kind));
+    EXPECT_EQ(after.next(), rng.next());
+  }
+  Rng rng(3);
+  draw_factors(view, rng, scratch);
+  for (int e = 5; e >= 0; --e) {
+    Rng of_expert = rng;
+    of_expert.skip(2 * e);
+    draw_noise(view, 1.0, e, of_expert, scratch);
+  }
+  Lanes lanes(6);
+  put_shares(view, shares.data(), 1, lanes.front().data());
+  Lanes expected(6);
+  Rng again(3);
+  sampler.draw(Scenario::kNoise, again, expected);
+  for (int e = 0; e < 6; ++e) {
+    EXPECT_EQ(lanes[e][0], expected[e][0]);
+  }
+}
+
 }  // namespace
 }  // namespace lplb

@@ -51,7 +51,7 @@ TEST_F(OptimizeCuda, EqualsTheCpuForAWholeModel) {
   Rng rng = seeded(601, 0);
   const auto windows = random_windows(rng, 6, 256, 16);
   const OptimizeArgs args{.rules = {.num_logical = 256, .num_ranks = 64, .slots_per_rank = 6}, .num_moves = 2500};
-  EXPECT_EQ(compare(optimize_layers(windows, 6, args), cuda::optimize_layers(windows, 6, args)), "");
+  EXPECT_EQ(compare(optimize_layers(windows, 6, args), cuda::optimize_layers(windows, 6, args, {}, 0, 0)), "");
 }
 
 TEST_F(OptimizeCuda, EqualsTheCpuUnderRandomRules) {
@@ -115,6 +115,8 @@ TEST_F(OptimizeCuda, RefusesWhatTheCpuRefuses) {
   EXPECT_EQ(invalid_argument_of([&] { cuda::optimize_layers(window, 1, {.rules = {.num_logical = 8}}); }),
             invalid_argument_of([&] { optimize_layers(window, 1, {.rules = {.num_logical = 8}}); }));
   EXPECT_TRUE(cuda::anneal({}).empty());
+  const OptimizeArgs args{.rules = {.num_logical = 8, .slots_per_rank = 8}};
+  EXPECT_THROW(cuda::optimize_layers(window, 1, args, {}, 0, cuda::device_count()), CudaError);
 }
 
 }  // namespace
