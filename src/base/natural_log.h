@@ -13,7 +13,7 @@ namespace lplb {
 /// positive normal number.
 constexpr double natural_log(double x) {
   constexpr int kFractionBits = 52;
-  constexpr std::uint64_t kOne = std::bit_cast<std::uint64_t>(1.0);
+  constexpr auto kOne = std::bit_cast<std::uint64_t>(1.0);
   const auto bits = std::bit_cast<std::uint64_t>(x);
   auto exponent = static_cast<int>(bits >> kFractionBits) - static_cast<int>(kOne >> kFractionBits);
   auto fraction = std::bit_cast<double>((bits & ((std::uint64_t{1} << kFractionBits) - 1)) | kOne);  // in [1, 2)
