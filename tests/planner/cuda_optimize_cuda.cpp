@@ -78,6 +78,17 @@ TEST_F(OptimizeCuda, EqualsTheCpuUnderRandomRules) {
   }
 }
 
+// Seventeen blocks of lanes; and flows that shared memory does not hold.
+TEST_F(OptimizeCuda, EqualsTheCpuWithLongWindowsAndForLargeShapes) {
+  Rng rng = seeded(606, 0);
+  const auto windows = random_windows(rng, 2, 48, 30);
+  const OptimizeArgs args{.rules = {.num_logical = 48, .num_ranks = 16, .slots_per_rank = 4}, .num_moves = 1500};
+  EXPECT_EQ(compare(optimize_layers(windows, 2, args), cuda::optimize_layers(windows, 2, args)), "");
+  const auto large = random_windows(rng, 2, 512, 8);
+  const OptimizeArgs many{.rules = {.num_logical = 512, .num_ranks = 128, .slots_per_rank = 6}, .num_moves = 300};
+  EXPECT_EQ(compare(optimize_layers(large, 2, many), cuda::optimize_layers(large, 2, many)), "");
+}
+
 TEST_F(OptimizeCuda, SharesSlotsOutAsTheCpu) {
   Rng rng = seeded(603, 0);
   const auto windows = random_windows(rng, 3, 16, 4);
