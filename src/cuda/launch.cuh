@@ -16,6 +16,15 @@ namespace lplb::cuda {
 /// The mask of all lanes of a warp.
 inline constexpr unsigned kAllLanes = 0xffffffffU;
 
+/// Shared memory in bytes that one block can ask for on the current device. `name` is whom an error names.
+inline int shared_bytes_of_block(const char* name) {
+  int device = 0;
+  int bytes = 0;
+  check_cuda(cudaGetDevice(&device), name);
+  check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), name);
+  return bytes;
+}
+
 /// How one kernel is launched.
 struct LaunchConfig {
   int num_blocks = 1;

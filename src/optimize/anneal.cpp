@@ -106,12 +106,12 @@ class CpuChain {
 
   void try_move(const Move& move) {
     chain_.start(move);
-    chain_.judge([&](int position) {
+    chain_.judge_until(chain_.num_blocks, [&](int position) {
       const int i = chain_.order[position];
       lanes_[i].follow(arrangement_, move, dirty_, job_.args.relax);
       blocks_[i].old_excess = blocks_[i].excess;
       blocks_[i].excess = measured(i);
-      return chain_.value_of(blocks_[i].scenario, [&](int block, int lane) { return blocks_[block].excess[lane]; });
+      return chain_.value_of(blocks_[i].scenario);
     });
     chain_.finish(move);
     for (int position = 0; position < chain_.num_followed; ++position) {

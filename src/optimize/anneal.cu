@@ -18,6 +18,7 @@
 
 #include "cuda/device_buffer.cuh"
 #include "cuda/error.cuh"
+#include "cuda/launch.cuh"
 #include "optimize/device_lanes.cuh"
 
 namespace lplb::cuda {
@@ -26,12 +27,12 @@ namespace {
 constexpr const char* kName = "cuda::anneal";
 constexpr int kValuesPerThread = (kMaxBlocks * kLanes + kWarp - 1) / kWarp;
 constexpr std::int64_t kMovesPerLaunch = 1000;  // between two looks at go_on
+constexpr int kFirstLook = 4;                   // blocks that follow a move first; most moves are dropped after them
 
 /// Arrays of a chain that a launch keeps in shared memory, those first that need it most. What is only read stays in
 /// device memory and comes through the first level cache, which a write does not pass: so flows come last, as they are
 /// large, but are worth it where they fit.
 constexpr int kNumStaged = 11;
-constexpr int kFirstLook = 4;  // blocks that follow a move first; most moves are dropped after them
 constexpr std::size_t kStagedAlignment = 16;
 
 /// A chain in device memory.
@@ -125,10 +126,8 @@ class ChainThreads {
   __device__ void write_back() {
     copy(global_.chain.blocks, chain_.blocks, chain_.num_blocks * sizeof(ChainBlock));
     visit_staged(here_, global_, [](const auto* from, auto* to, int bytes) {
-      if constexpr (!std::is_const_v<std::remove_pointer_t<decltype(to)>>) {
-        if (from != to) {
-          copy(to, from, bytes);
-        }
+      if (from != to) {
+        copy(to, from, bytes);
       }
     });
     __syncthreads();
@@ -286,7 +285,7 @@ class ChainThreads {
     const int num_values = (chain_.first_block[scenario + 1] - first) * kLanes;
     double weighted[kValuesPerThread];
     unsigned long long left[kValuesPerThread];  // excess of the lanes that count, as bits, which are in the same order
-#pragma unroll
+    LPLB_UNROLL
     for (int k = 0; k < kValuesPerThread; ++k) {
       const int i = lane_ + k * kWarp;
       weighted[k] = 0;
@@ -300,21 +299,21 @@ class ChainThreads {
         left[k] = weight > 0 ? __double_as_longlong(excess) + 1 : 0;
       }
     }
-    const int num_worst = (chain_.num_lanes[scenario] + 9) / 10;
+    const int num_largest = num_worst(chain_.num_lanes[scenario]);
     double worst = 0;
-#pragma unroll 1
-    for (int i = 0; i < num_worst; ++i) {
+    LPLB_ROLL
+    for (int i = 0; i < num_largest; ++i) {
       worst += take_largest(left);
     }
     double mean = 0;
-#pragma unroll
+    LPLB_UNROLL
     for (int k = 0; k < kValuesPerThread; ++k) {
-#pragma unroll 4
+      LPLB_UNROLL_BY_4
       for (int i = 0; i < kWarp && k * kWarp + i < num_values; ++i) {
-        mean += __shfl_sync(~0U, weighted[k], i);
+        mean += __shfl_sync(kAllLanes, weighted[k], i);
       }
     }
-    const ScenarioValue value = chain_.value_from(scenario, mean, worst / num_worst);
+    const ScenarioValue value = chain_.value_from(scenario, mean, worst / num_largest);
     if (lane_ == 0) {
       values_[position] = value;
     }
@@ -323,16 +322,16 @@ class ChainThreads {
   /// The largest number that is left in the warp, once.
   static __device__ double take_largest(unsigned long long (&left)[kValuesPerThread]) {
     unsigned long long mine = left[0];
-#pragma unroll
+    LPLB_UNROLL
     for (int k = 1; k < kValuesPerThread; ++k) {
       mine = max(mine, left[k]);
     }
-    const unsigned high = __reduce_max_sync(~0U, static_cast<unsigned>(mine >> 32));
-    const unsigned low = __reduce_max_sync(~0U, mine >> 32 == high ? static_cast<unsigned>(mine) : 0);
+    const unsigned high = __reduce_max_sync(kAllLanes, static_cast<unsigned>(mine >> 32));
+    const unsigned low = __reduce_max_sync(kAllLanes, mine >> 32 == high ? static_cast<unsigned>(mine) : 0);
     const unsigned long long largest = static_cast<unsigned long long>(high) << 32 | low;
-    const unsigned owner = __ffs(static_cast<int>(__ballot_sync(~0U, mine == largest))) - 1;
+    const unsigned owner = __ffs(static_cast<int>(__ballot_sync(kAllLanes, mine == largest))) - 1;
     bool is_mine = threadIdx.x % kWarp == owner;
-#pragma unroll
+    LPLB_UNROLL
     for (int k = 0; k < kValuesPerThread; ++k) {
       const bool is_this = is_mine && left[k] == largest;
       left[k] = is_this ? 0 : left[k];
@@ -633,7 +632,7 @@ bool all_go_on(std::span<const AnnealJob> jobs, std::int64_t num_moves) {
 class Launcher {
  public:
   Launcher(std::span<const DeviceChain> made, DeviceChain* chains)
-      : chains_(chains), num_chains_(static_cast<unsigned>(made.size())) {
+      : chains_(chains), num_chains_(static_cast<int>(made.size())) {
     for (const DeviceChain& chain : made) {
       num_threads_ = std::max(num_threads_, chain.chain.num_blocks * kWarp);
       stage_ = std::max(stage_, std::accumulate(chain.staged_bytes.begin(), chain.staged_bytes.end(), 0));
@@ -644,12 +643,15 @@ class Launcher {
       kernel_ = anneal_kernel<kMostThreads, false>;
       stage_ = std::min(stage_, stage_room());
     }
+    // Not left to launch(), which does not count what the kernel has of its own.
     check_cuda(cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, stage_), kName);
   }
 
   void launch(std::int64_t first, Part part) const {
-    kernel_<<<num_chains_, num_threads_, stage_>>>(chains_, first, part, stage_);
-    check_cuda(cudaGetLastError(), kName);
+    cuda::launch(
+        kName, kernel_,
+        {.num_blocks = num_chains_, .num_threads = num_threads_, .shared_bytes = static_cast<std::size_t>(stage_)},
+        nullptr, chains_, first, part, stage_);
     check_cuda(cudaDeviceSynchronize(), kName);
   }
 
@@ -661,15 +663,11 @@ class Launcher {
   int stage_room() const {
     cudaFuncAttributes attributes{};
     check_cuda(cudaFuncGetAttributes(&attributes, kernel_), kName);
-    int device = 0;
-    int available = 0;
-    check_cuda(cudaGetDevice(&device), kName);
-    check_cuda(cudaDeviceGetAttribute(&available, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), kName);
-    return available - static_cast<int>(attributes.sharedSizeBytes);
+    return shared_bytes_of_block(kName) - static_cast<int>(attributes.sharedSizeBytes);
   }
 
   DeviceChain* chains_;
-  unsigned num_chains_;
+  int num_chains_;
   void (*kernel_)(DeviceChain*, std::int64_t, Part, int) = nullptr;
   int num_threads_ = kWarp;
   int stage_ = 0;  // bytes of shared memory for arrays

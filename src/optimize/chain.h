@@ -133,33 +133,34 @@ struct Chain {
     score = 0;
     LPLB_ROLL
     for (int scenario = 0; scenario < kNumScenarios; ++scenario) {
-      values[scenario] = value_of(scenario, [&](int i, int lane) { return blocks[i].excess[lane]; });
+      values[scenario] = value_of(scenario);
       score += values[scenario].score;
     }
   }
 
-  /// The value of a scenario with excess_of(block, lane), as scenario_excess() over the lanes that count.
-  template <class ExcessOf>
-  constexpr ScenarioValue value_of(int scenario, const ExcessOf& excess_of) const {
-    if (num_lanes[scenario] == 0) {
-      return value_from(scenario, 0, 0);
-    }
-    double mean = 0;
+  /// What a scenario adds with the blocks' excess as it is.
+  constexpr ScenarioValue value_of(int scenario) const {
+    double weighted = 0;
+    std::array<double, kMaxTail> buffer{};
+    WorstExcess worst(buffer.data(), num_worst(num_lanes[scenario]));
     LPLB_ROLL
     for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
       LPLB_ROLL
       for (int lane = 0; lane < kLanes; ++lane) {
-        mean += blocks[i].weight[lane] * excess_of(i, lane);
+        weighted += blocks[i].weight[lane] * blocks[i].excess[lane];
+        if (blocks[i].weight[lane] > 0) {
+          worst.add(blocks[i].excess[lane]);
+        }
       }
     }
-    return value_from(scenario, mean, tail_of(scenario, (num_lanes[scenario] + 9) / 10, excess_of));
+    return value_from(scenario, weighted, num_lanes[scenario] > 0 ? worst.mean() : 0);
   }
 
   /// `weighted` is the sum of weight * excess over the lanes, `tail` the mean of the worst tenth of those that count.
   constexpr ScenarioValue value_from(int scenario, double weighted, double tail) const {
     double excess = move_cost(objective, scenario, num_moved);
     if (num_lanes[scenario] > 0) {
-      excess = (1 - objective.tail) * weighted / weight_sum[scenario] + objective.tail * tail + excess;
+      excess = with_tail(weighted, weight_sum[scenario], tail, objective.tail) + excess;
     }
     return {excess, scenario_score(objective, scenario, excess)};
   }
@@ -209,14 +210,9 @@ struct Chain {
     ++num_tried;
   }
 
-  /// Judges the move on block after block, and stops as soon as those judged so far make its acceptance unlikely.
-  /// `follow(position)` gives the value of the scenario of block order[position] once that block has followed the move.
-  template <class Follow>
-  constexpr void judge(const Follow& follow) {
-    judge_until(num_blocks, follow);
-  }
-
-  /// The same for the first `end` blocks of the order; it may go on from there where is_undecided().
+  /// Judges the move on the first `end` blocks of the order, one after the other, and stops as soon as those judged so
+  /// far make its acceptance unlikely; it may go on from there where is_undecided(). `follow(position)` gives the value
+  /// of the scenario of block order[position] once that block has followed the move.
   template <class Follow>
   constexpr void judge_until(int end, const Follow& follow) {
     LPLB_ROLL
@@ -249,7 +245,7 @@ struct Chain {
   static constexpr double kSwaps = 0.5;           // moves that swap two experts; the others copy one
   static constexpr float kNearlyFullest = 2e-3F;  // of the mean load below the largest
   static constexpr double kDropMargin = 4;        // temperatures above the limit at which a move is dropped early
-  static constexpr int kMaxTail = (kMaxBlocks * kLanes + 9) / 10;
+  static constexpr int kMaxTail = num_worst(kMaxBlocks * kLanes);
 
   constexpr void drop(const Move& move) {
     arrangement.revert(move);
@@ -262,35 +258,6 @@ struct Chain {
       order[i] = order[i - 1];
     }
     order[0] = shown;
-  }
-
-  /// Mean of the `num_worst` largest.
-  template <class ExcessOf>
-  constexpr double tail_of(int scenario, int num_worst, const ExcessOf& excess_of) const {
-    std::array<double, kMaxTail> worst{};  // descending
-    int size = 0;
-    LPLB_ROLL
-    for (int i = first_block[scenario]; i < first_block[scenario + 1]; ++i) {
-      LPLB_ROLL
-      for (int lane = 0; lane < kLanes; ++lane) {
-        const double value = excess_of(i, lane);
-        if (blocks[i].weight[lane] <= 0 || (size == num_worst && value <= worst[size - 1])) {
-          continue;
-        }
-        int at = size < num_worst ? size++ : size - 1;
-        LPLB_ROLL
-        for (; at > 0 && worst[at - 1] < value; --at) {
-          worst[at] = worst[at - 1];
-        }
-        worst[at] = value;
-      }
-    }
-    double sum = 0;
-    LPLB_ROLL
-    for (int i = 0; i < num_worst; ++i) {
-      sum += worst[i];
-    }
-    return sum / num_worst;
   }
 
   /// By the sums of the blocks first, then within one.
@@ -368,7 +335,7 @@ struct Chain {
     const int rank = any_rank();
     const int to = pick_slot(rank, [&](std::int32_t e) { return rules.moved(rank, e) > 0; });
     const std::int32_t e = pick_missing(rank);
-    if (to < 0 || e == kNone) {
+    if (to == kNone || e == kNone) {
       return false;
     }
     const CopyList copies = arrangement.copies(e);
@@ -385,27 +352,27 @@ struct Chain {
 
   /// An expert that the current placement has on the rank and this one has not; kNone = there is none.
   constexpr std::int32_t pick_missing(int rank) {
-    std::int32_t chosen = kNone;
-    int num_seen = 0;
-    LPLB_ROLL
-    for (std::int32_t e = 0; e < arrangement.num_logical(); ++e) {
-      if (rules.moved(rank, e) == 0 && !arrangement.holds(rank, e) && rng.below(++num_seen) == 0) {
-        chosen = e;
-      }
-    }
-    return chosen;
+    return pick_one(0, arrangement.num_logical(),
+                    [&](std::int32_t e) { return rules.moved(rank, e) == 0 && !arrangement.holds(rank, e); });
   }
 
-  /// A slot of the rank whose expert fits; -1 = there is none.
+  /// A slot of the rank whose expert fits; kNone = there is none.
   template <class Fits>
   constexpr int pick_slot(int rank, const Fits& fits) {
-    int chosen = -1;
-    int num_seen = 0;
     const int first = arrangement.first_slot(rank);
+    return pick_one(first, first + arrangement.num_slots(rank),
+                    [&](int slot) { return fits(arrangement.expert_at(slot)); });
+  }
+
+  /// One of those in [first, end) that fit, each as likely as the others; kNone = none does.
+  template <class Fits>
+  constexpr int pick_one(int first, int end, const Fits& fits) {
+    int chosen = kNone;
+    int num_seen = 0;
     LPLB_ROLL
-    for (int slot = first; slot < first + arrangement.num_slots(rank); ++slot) {
-      if (fits(arrangement.expert_at(slot)) && rng.below(++num_seen) == 0) {
-        chosen = slot;
+    for (int i = first; i < end; ++i) {
+      if (fits(i) && rng.below(++num_seen) == 0) {
+        chosen = i;
       }
     }
     return chosen;
@@ -433,7 +400,7 @@ struct Chain {
     }
     move.kind = Move::Kind::kReplace;
     move.to = pick_slot(to, [&](std::int32_t e) { return e == kNone || arrangement.copies(e).size() > 1; });
-    if (move.to < 0) {
+    if (move.to == kNone) {
       return false;
     }
     move.replaced = arrangement.expert_at(move.to);

@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "base/unroll.h"
+#include "cuda/launch.cuh"
 #include "lplb/placement.h"
 #include "optimize/arrangement.h"
 #include "optimize/chain.h"
@@ -18,7 +19,6 @@ namespace lplb::cuda {
 
 inline constexpr int kWarp = 32;
 inline constexpr int kGroups = kWarp / kLanes;
-inline constexpr unsigned kWholeWarp = ~0U;
 inline constexpr unsigned kFirstGroup = (1U << kLanes) - 1;
 
 /// Memory of the blocks of a chain. Values of one lane are kLanes apart; the rest is of all lanes of a block. S slots,
@@ -269,12 +269,12 @@ class DeviceLanes {
   /// Each of the first `num_groups` groups may push one rank, all of them different, in the order of the groups. Bit i
   /// of thread j says whether rank 32 j + i is waiting.
   __device__ void push(int num_groups, int rank) {
-    const unsigned word = __shfl_sync(kWholeWarp, waiting_, rank / kWarp);
+    const unsigned word = __shfl_sync(kAllLanes, waiting_, rank / kWarp);
     const bool is_new = group_ < num_groups && (word >> rank % kWarp & 1U) == 0;
-    const unsigned groups = __ballot_sync(kWholeWarp, is_new && thread_ % kLanes == 0);
+    const unsigned groups = __ballot_sync(kAllLanes, is_new && thread_ % kLanes == 0);
     LPLB_UNROLL
     for (int i = 0; i < kGroups; ++i) {
-      const int pushed = __shfl_sync(kWholeWarp, rank, i * kLanes);
+      const int pushed = __shfl_sync(kAllLanes, rank, i * kLanes);
       const bool is_mine = (groups >> i * kLanes & 1U) != 0 && thread_ == pushed / kWarp;
       waiting_ |= is_mine ? 1U << pushed % kWarp : 0;
     }
@@ -305,12 +305,12 @@ class DeviceLanes {
         const bool is_slot = first + thread_ < arrangement_.stride();
         const std::int32_t held = is_slot ? expert_[arrangement_.first_slot(rank) + first + thread_] : kNone;
         const int num_held = held == kNone ? 0 : copy_count_[held];
-        unsigned several = __ballot_sync(kWholeWarp, num_held > 1);
+        unsigned several = __ballot_sync(kAllLanes, num_held > 1);
         num_left -= __popc(several);
         while (several != 0) {
           const int slot = __ffs(static_cast<int>(several)) - 1;
           several &= several - 1;
-          follow_expert(__shfl_sync(kWholeWarp, held, slot), __shfl_sync(kWholeWarp, num_held, slot), limits.tolerance);
+          follow_expert(__shfl_sync(kAllLanes, held, slot), __shfl_sync(kAllLanes, num_held, slot), limits.tolerance);
         }
       }
     }
@@ -322,7 +322,7 @@ class DeviceLanes {
   __device__ void follow_expert(int e, int num_copies, float tolerance) {
     const float size = level_copies<true>(e, weight_of(e), num_copies);
     // No number is negative here, so that their bits are in the same order.
-    const unsigned largest = __reduce_max_sync(kWholeWarp, __float_as_uint(size));
+    const unsigned largest = __reduce_max_sync(kAllLanes, __float_as_uint(size));
     if (__uint_as_float(largest) > tolerance) {
       if (num_copies <= kGroups) {
         push(num_copies, arrangement_.rank_of(copy_slot_[e * kGroups]));
@@ -390,10 +390,10 @@ class DeviceLanes {
       save(group_ < 2, slot, old, old_load);
     }
     const int lane = thread_ % kLanes;
-    const float flow_a = __shfl_sync(kWholeWarp, old, lane);
-    const float flow_b = __shfl_sync(kWholeWarp, old, lane + kLanes);
-    const float load_a = __shfl_sync(kWholeWarp, old_load, lane);
-    const float load_b = __shfl_sync(kWholeWarp, old_load, lane + kLanes);
+    const float flow_a = __shfl_sync(kAllLanes, old, lane);
+    const float flow_b = __shfl_sync(kAllLanes, old, lane + kLanes);
+    const float load_a = __shfl_sync(kAllLanes, old_load, lane);
+    const float load_b = __shfl_sync(kAllLanes, old_load, lane + kLanes);
     float moved = (load_a - load_b) * 0.5F;
     moved = moved < flow_a ? moved : flow_a;
     moved = moved > -flow_b ? moved : -flow_b;
@@ -452,7 +452,7 @@ class DeviceLanes {
     float sum = weight;
     LPLB_UNROLL
     for (int i = 0; i < kGroups * per; ++i) {
-      floor[i] = __shfl_sync(kWholeWarp, mine[i / kGroups], thread_ % kLanes + i % kGroups * kLanes);
+      floor[i] = __shfl_sync(kAllLanes, mine[i / kGroups], thread_ % kLanes + i % kGroups * kLanes);
       const bool is_copy = i < num_copies;
       sum = is_copy ? sum + floor[i] : sum;
       lowest = i == 0 || (is_copy && floor[i] < lowest) ? floor[i] : lowest;
@@ -469,7 +469,7 @@ class DeviceLanes {
         sum += is_under ? floor[i] : 0;
         count += is_under ? 1.0F : 0;
       }
-      if (!fall(kWholeWarp, level, sum / count)) {
+      if (!fall(kAllLanes, level, sum / count)) {
         break;
       }
     }

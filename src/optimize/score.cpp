@@ -1,16 +1,15 @@
 #include "optimize/score.h"
 
 #include <algorithm>
-#include <functional>
-#include <numeric>
 #include <vector>
 
 namespace lplb {
 
 double tail_excess(std::span<const double> excess) {
-  std::vector<double> worst((excess.size() + 9) / 10);
-  std::ranges::partial_sort_copy(excess, worst, std::greater<>());
-  return std::accumulate(worst.begin(), worst.end(), 0.0) / static_cast<double>(worst.size());
+  std::vector<double> buffer(num_worst(static_cast<int>(excess.size())));
+  WorstExcess worst(buffer.data(), static_cast<int>(buffer.size()));
+  std::ranges::for_each(excess, [&](double value) { worst.add(value); });
+  return worst.mean();
 }
 
 double scenario_excess(std::span<const double> excess, std::span<const double> weights, double tail) {
@@ -24,7 +23,7 @@ double scenario_excess(std::span<const double> excess, std::span<const double> w
     mean += weight * excess[i];
     sum += weight;
   }
-  return (1 - tail) * mean / sum + tail * tail_excess(excess);
+  return with_tail(mean, sum, tail_excess(excess), tail);
 }
 
 }  // namespace lplb

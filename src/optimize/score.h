@@ -5,9 +5,50 @@
 #include <span>
 
 #include "base/natural_log.h"
+#include "base/unroll.h"
 #include "lplb/optimize.h"
 
 namespace lplb {
+
+/// The worst tenth of so many batches, rounded up.
+constexpr int num_worst(int num_batches) { return (num_batches + 9) / 10; }
+
+/// The largest of the numbers that are added, in a buffer of the caller.
+class WorstExcess {
+ public:
+  constexpr WorstExcess(double* buffer, int capacity) : largest_(buffer), capacity_(capacity) {}
+
+  constexpr void add(double value) {
+    if (size_ == capacity_ && value <= largest_[size_ - 1]) {
+      return;
+    }
+    int at = size_ < capacity_ ? size_++ : size_ - 1;
+    LPLB_ROLL
+    for (; at > 0 && largest_[at - 1] < value; --at) {
+      largest_[at] = largest_[at - 1];
+    }
+    largest_[at] = value;
+  }
+  /// Once as many as there is room for have been added, at least one.
+  constexpr double mean() const {
+    double sum = 0;
+    LPLB_ROLL
+    for (int i = 0; i < size_; ++i) {
+      sum += largest_[i];
+    }
+    return sum / size_;
+  }
+
+ private:
+  double* largest_;  // descending
+  int capacity_;
+  int size_ = 0;
+};
+
+/// The mean, from the weighted sum and the weights', with the part `tail` of it replaced by the mean of the worst.
+constexpr double with_tail(double weighted, double weight_sum, double worst, double tail) {
+  return (1 - tail) * weighted / weight_sum + tail * worst;
+}
 
 /// Mean of the worst tenth, rounded up. `excess` not empty.
 double tail_excess(std::span<const double> excess);

@@ -84,14 +84,6 @@ void check_room(const SolveShape& shape, const std::vector<std::uint32_t>& image
         " and ", shape.amount_words, "; construct a new SolveGraph from this placement");
 }
 
-int device_shared_bytes() {
-  int device = 0;
-  int bytes = 0;
-  check_cuda(cudaGetDevice(&device), "SolveGraph");
-  check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "SolveGraph");
-  return bytes;
-}
-
 void allow_shared_memory(int bytes) {
   for (const auto kernel : {kSolveFew, kSolveMany, kSolveInDeviceMemory}) {
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "SolveGraph");
@@ -119,7 +111,7 @@ SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::m
     shape.amount_words = std::max(shape.amount_words, with_room(header.num_amounts, shape.num_physical));
   }
   shape.class_words = shape.num_physical / 2 + 1;  // a class has an expert of two copies at least; and one is empty
-  shape.max_shared_bytes = device_shared_bytes();
+  shape.max_shared_bytes = shared_bytes_of_block("SolveGraph");
   allow_shared_memory(shape.max_shared_bytes);
   impl_->num_graphs = static_cast<int>(graphs.size());
   impl_->stride = shape.image_words;

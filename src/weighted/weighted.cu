@@ -88,14 +88,6 @@ Kernel kernel_of(const weighted::WeightedConfig& config) {
   }
 }
 
-int device_shared_bytes() {
-  int device = 0;
-  int bytes = 0;
-  check_cuda(cudaGetDevice(&device), "WeightedDeviceModel");
-  check_cuda(cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device), "WeightedDeviceModel");
-  return bytes;
-}
-
 void allow_shared_memory(int bytes) {
   for (const int num_lead : {32, 64}) {
     for (const int chunk : {0, 8, 16, 32}) {
@@ -121,7 +113,7 @@ WeightedDeviceModel::WeightedDeviceModel(const WeightedModel& model, double tole
   check(tolerance > 0, "[WeightedDeviceModel] tolerance is ", tolerance, "; it must be above 0");
   const weighted::Image& image =
       tolerance < weighted::kCarefulTolerance ? model.impl().one_block : model.impl().by_component;
-  const int max_shared_bytes = device_shared_bytes();
+  const int max_shared_bytes = shared_bytes_of_block("WeightedDeviceModel");
   weighted::choose_weighted_config(image.header, tolerance, max_shared_bytes);
   allow_shared_memory(max_shared_bytes);
   impl_ = std::make_unique<Impl>(Impl{.header = image.header,
