@@ -172,30 +172,16 @@ struct Chain {
            scenario_slope(objective, block.scenario, values[block.scenario].excess);
   }
 
-  /// A move that keeps the rules; false when what was drawn does not.
+  /// A move that keeps the rules; false when none that was drawn does. Under a limit most of what is drawn breaks it.
   constexpr bool propose(Move& move) {
-    if (rules.max_moved >= 0 && rng.uniform() < kRestores) {
-      return propose_restore(move);
+    const int num_draws = rules.max_moved >= 0 ? kLimitedDraws : 1;
+    LPLB_ROLL
+    for (int i = 0; i < num_draws; ++i) {
+      if (draw(move)) {
+        return true;
+      }
     }
-    int from = 0;
-    int to = 0;
-    if (rng.uniform() < kTargeted) {
-      int lane = 0;
-      const ChainBlock& block = pick_lane(lane);
-      from = pick_full_rank(block, lane);
-      to = pick_empty_rank(block, lane);
-    } else {
-      from = any_rank();
-      to = any_rank();
-    }
-    if (from == to || arrangement.num_slots(from) == 0 || arrangement.num_slots(to) == 0) {
-      return false;
-    }
-    move.from = any_slot(from);
-    if (arrangement.expert_at(move.from) == kNone) {
-      return false;
-    }
-    return rng.uniform() < kSwaps ? propose_swap(to, move) : propose_copy(to, move);
+    return false;
   }
 
   /// Makes the move and draws how much worse it may be.
@@ -242,6 +228,7 @@ struct Chain {
  private:
   static constexpr double kTargeted = 0.8;        // moves that start from a full rank; the others start anywhere
   static constexpr double kRestores = 0.2;        // moves that take a moved copy back, where their number is limited
+  static constexpr int kLimitedDraws = 8;         // of a move, where their number is limited
   static constexpr double kSwaps = 0.5;           // moves that swap two experts; the others copy one
   static constexpr float kNearlyFullest = 2e-3F;  // of the mean load below the largest
   static constexpr double kDropMargin = 4;        // temperatures above the limit at which a move is dropped early
@@ -258,6 +245,31 @@ struct Chain {
       order[i] = order[i - 1];
     }
     order[0] = shown;
+  }
+
+  constexpr bool draw(Move& move) {
+    if (rules.max_moved >= 0 && rng.uniform() < kRestores) {
+      return propose_restore(move);
+    }
+    int from = 0;
+    int to = 0;
+    if (rng.uniform() < kTargeted) {
+      int lane = 0;
+      const ChainBlock& block = pick_lane(lane);
+      from = pick_full_rank(block, lane);
+      to = pick_empty_rank(block, lane);
+    } else {
+      from = any_rank();
+      to = any_rank();
+    }
+    if (from == to || arrangement.num_slots(from) == 0 || arrangement.num_slots(to) == 0) {
+      return false;
+    }
+    move.from = any_slot(from);
+    if (arrangement.expert_at(move.from) == kNone) {
+      return false;
+    }
+    return rng.uniform() < kSwaps ? propose_swap(to, move) : propose_copy(to, move);
   }
 
   /// By the sums of the blocks first, then within one.
