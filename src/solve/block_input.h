@@ -33,7 +33,7 @@ class BlockInput {
       const_cast<int*>(block_.arrays.fixed_load[block_.args.num_ranks].part)[block_.thread] = 0;
     }
     wait();  // also for loads that are on their way, of which there had better be none
-    const int first = block_.thread < block_.args.num_logical ? summed_count(block_.thread) : 0;
+    const int first = first_count();
     num_words_ = static_cast<int>(block_.source[0]);
     first_task_ = task_words(block_.source, block_.first_task())[std::min(Simt::lane(), kTaskWords - 1)];
     const bool is_summing = are_slots_ahead() && sums_ranks() && rank_ < block_.args.num_ranks;
@@ -44,13 +44,21 @@ class BlockInput {
                       : static_cast<unsigned>(block_.args.num_logical);
     }
     base_ = sums_ranks() && rank_ < block_.args.num_ranks && lane_ == 0 ? base_load(rank_) : 0;
+    put_counts(first);
+    Simt::wait_for_copies();
+  }
+
+  /// The tokens of this thread's first expert, on their way; put_counts() takes in those of the others, too.
+  LPLB_DEVICE int first_count() const {
+    return block_.thread < block_.args.num_logical ? summed_count(block_.thread) : 0;
+  }
+  LPLB_DEVICE void put_counts(int first) {
     if (block_.thread <= block_.args.num_logical) {
       block_.counts[block_.thread] = first;
     }
     if (Simt::num_threads() <= block_.args.num_logical) [[unlikely]] {
       stage_other_counts();
     }
-    Simt::wait_for_copies();
   }
 
   /// What the image has more since it was replaced.
@@ -111,9 +119,11 @@ class BlockInput {
         block_.args.counts +
         static_cast<std::size_t>(block_.split) * block_.args.num_sources * block_.args.num_logical + expert;
     int tokens = counts[0];
-    LPLB_UNROLL_BY_4
-    for (int source = 1; source < block_.args.num_sources; ++source) {
-      tokens += counts[static_cast<std::size_t>(source) * block_.args.num_logical];
+    if (block_.args.num_sources > 1) [[unlikely]] {
+      LPLB_UNROLL_BY_4
+      for (int source = 1; source < block_.args.num_sources; ++source) {
+        tokens += counts[static_cast<std::size_t>(source) * block_.args.num_logical];
+      }
     }
     return tokens;
   }

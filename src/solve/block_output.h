@@ -9,6 +9,7 @@
 
 #include "base/rng.h"
 #include "solve/block_state.h"
+#include "solve/pair_lanes.h"
 
 namespace lplb::cuda {
 
@@ -22,6 +23,10 @@ class BlockOutput {
   /// What does not wait for the components.
   LPLB_DEVICE void write_known() {
     write_lone_ranks();
+    write_known_slots();
+  }
+  /// The same where no rank is a component.
+  LPLB_DEVICE void write_known_slots() {
     write_fixed_slots();
     check_counts();
   }
@@ -84,7 +89,48 @@ class BlockOutput {
     }
   }
 
-  /// Bounds and work of the components, by the second warp where there is one, because the first has slots.
+  /// What a component that a warp holds in registers adds to the sums of the block.
+  template <class Solver>
+  LPLB_DEVICE void add_component(const LaneTable& table, const Solver& solver) {
+    const auto& component = solver.component();
+    digest_ = table.rank_key * static_cast<std::uint32_t>(component.load[0]);
+    LPLB_UNROLL
+    for (int color = 0; color < kLaneColors; ++color) {
+      digest_ += table.slot_key[color] * static_cast<std::uint32_t>(solver.amount(color));
+    }
+    max_load_ = component.load[0];
+    if (component.lane == 0) {
+      const SolveOutcome& outcome = component.outcome;
+      Simt::raise(&block_.sums.bound, outcome.target);
+      Simt::add(&block_.sums.num_sweeps, outcome.num_sweeps);
+      Simt::add(&block_.sums.num_waves, outcome.num_waves);
+      Simt::add(&block_.sums.num_raises, outcome.num_raises);
+    }
+    add_digest(true);
+  }
+
+  /// Its part of the plan: of each lane the copies of pairs, and the rank.
+  template <class Solver>
+  LPLB_DEVICE void write_component(const LaneTable& table, const Solver& solver) {
+    const auto& component = solver.component();
+    if (block_.args.quota != nullptr) {
+      LPLB_UNROLL
+      for (int color = 0; color < kLaneColors; ++color) {
+        if (table.slot[color] != kNoSlot) {
+          block_.args.quota[block_.first_slot() + table.slot[color]] = solver.amount(color);
+        }
+      }
+    }
+    if (component.is_rank(0)) {
+      write_rank(component.load[0], component.bottleneck.has_own(0, component.lane), rank_load_at(table.rank),
+                 in_bottleneck_at(table.rank));
+    }
+    if (component.lane == 0) {
+      write_bound(table.component, component.outcome.target);
+    }
+  }
+
+  /// Bounds and work of the components, by a warp that has nothing else to do, or by the second or the only one.
   LPLB_DEVICE void add_outcomes() {
     if (block_.warp != outcome_warp()) {
       return;
@@ -137,27 +183,37 @@ class BlockOutput {
     digest_ = 0;
   }
 
-  /// The digest by the first warp, the other scalars by the last.
+  /// The digest by the first warp, the other scalars by the second where it is free, else by the last.
   LPLB_DEVICE void write_summary() const {
-    PlanSummary& summary = block_.args.summary[block_.split];
-    const BlockSums& sums = block_.sums;
     if (block_.thread == 0) {
-      summary.digest = mix64(sums.digest_low + (static_cast<std::uint64_t>(sums.digest_middle) << 22) +
-                             (static_cast<std::uint64_t>(sums.digest_high) << 44));
+      write_digest();
     }
-    if (block_.thread == Simt::num_threads() - 1) {
-      const std::uint64_t total = sums.total_low + (static_cast<std::uint64_t>(sums.total_high) << 16);
-      const bool is_split = sums.lowest_count == 0 && total <= 0x7fffffff && sums.max_load == sums.bound;
-      summary.max_load = sums.max_load;
-      summary.lower_bound = sums.bound;
-      summary.status = is_split ? Status::kOptimal : Status::kFallback;
-      summary.num_sweeps = sums.num_sweeps;
-      summary.num_waves = sums.num_waves;
-      summary.num_raises = sums.num_raises;
+    if (block_.thread == (block_.num_free() > kWarpSize ? kWarpSize : Simt::num_threads() - 1)) {
+      write_scalars();
     }
   }
 
  private:
+  LPLB_DEVICE void write_digest() const {
+    const BlockSums sums = block_.sums;
+    block_.args.summary[block_.split].digest =
+        mix64(sums.digest_low + (static_cast<std::uint64_t>(sums.digest_middle) << 22) +
+              (static_cast<std::uint64_t>(sums.digest_high) << 44));
+  }
+
+  LPLB_DEVICE void write_scalars() const {
+    const BlockSums sums = block_.sums;
+    PlanSummary& summary = block_.args.summary[block_.split];
+    const std::uint64_t total = sums.total_low + (static_cast<std::uint64_t>(sums.total_high) << 16);
+    const bool is_split = sums.lowest_count == 0 && total <= 0x7fffffff && sums.max_load == sums.bound;
+    summary.max_load = sums.max_load;
+    summary.lower_bound = sums.bound;
+    summary.status = is_split ? Status::kOptimal : Status::kFallback;
+    summary.num_sweeps = sums.num_sweeps;
+    summary.num_waves = sums.num_waves;
+    summary.num_raises = sums.num_raises;
+  }
+
   /// Of a slot, or of P + a rank.
   LPLB_DEVICE std::uint64_t digest_key(int index) const {
     return block_.template part<std::uint64_t>(block_.args.layout.keys)[index];
@@ -179,7 +235,13 @@ class BlockOutput {
 
   /// Slots are given out from the first free thread on, ranks from the last.
   LPLB_DEVICE int first_rank() const { return block_.num_free() - 1 - block_.thread; }
-  LPLB_DEVICE int outcome_warp() const { return block_.num_free() > kWarpSize ? 1 : 0; }
+  LPLB_DEVICE int outcome_warp() const {
+    const int behind_slots = (num_late_ + kWarpSize - 1) / kWarpSize;
+    if ((behind_slots + 1) * kWarpSize + block_.args.num_ranks <= block_.num_free()) {
+      return behind_slots;
+    }
+    return block_.num_free() > kWarpSize ? 1 : 0;
+  }
 
   LPLB_DEVICE void write_bound(int component, int bound) {
     if (block_.args.component_bound != nullptr) {
@@ -272,14 +334,18 @@ class BlockOutput {
 
   LPLB_DEVICE void write_rank(int rank, int* rank_load, std::uint8_t* in_bottleneck, std::uint64_t key) {
     const int load = block_.arrays.load[rank];
+    write_rank(load, block_.arrays.in_bottleneck[rank] != 0, rank_load, in_bottleneck);
+    digest_ += key * static_cast<std::uint32_t>(load);
+    max_load_ = std::max(max_load_, load);
+  }
+
+  LPLB_DEVICE static void write_rank(int load, bool is_in_bottleneck, int* rank_load, std::uint8_t* in_bottleneck) {
     if (rank_load != nullptr) {
       *rank_load = load;
     }
     if (in_bottleneck != nullptr) {
-      *in_bottleneck = static_cast<std::uint8_t>(block_.arrays.in_bottleneck[rank]);
+      *in_bottleneck = is_in_bottleneck ? 1 : 0;
     }
-    digest_ += key * static_cast<std::uint32_t>(load);
-    max_load_ = std::max(max_load_, load);
   }
 
   Block& block_;

@@ -17,6 +17,8 @@ struct SolveArgs {
   int num_images = 1;                     // split i has image i % num_images
   int image_stride = 0;                   // words
   int staged_words = 0;                   // of an image, taken in before its header is known; a multiple of 4
+  int lanes_begin = 0;                    // of the lane tables, in words behind an image's start
+  int num_lane_tasks = 0;                 // components that a launch by lane tables has a warp for
   const int* counts = nullptr;            // [num_sources, E]
   int num_sources = 1;                    //
   const int* base_load = nullptr;         // [G] or null
@@ -49,6 +51,8 @@ struct alignas(16) BlockSums {
   unsigned total_high;  // and of the others
 };
 
+static_assert(sizeof(BlockSums) / 4 <= kCountsBegin);
+
 template <class Simt, bool kInShared>
 struct BlockState {
   /// `shared` is 16-byte aligned and holds layout.shared_words.
@@ -57,7 +61,7 @@ struct BlockState {
         split(split_idx),
         source(launch_args.images + static_cast<std::size_t>(image_of(split_idx)) * launch_args.image_stride),
         sums(*reinterpret_cast<BlockSums*>(block_shared)),
-        counts(reinterpret_cast<int*>(block_shared) + launch_args.layout.counts),
+        counts(reinterpret_cast<int*>(block_shared) + kCountsBegin),
         shared(block_shared) {
     unsigned* const large = kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
     int* const words = reinterpret_cast<int*>(shared);

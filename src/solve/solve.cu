@@ -14,6 +14,7 @@
 #include "lplb/cuda_solve.h"
 #include "solve/graph_copy.cuh"
 #include "solve/hardware_simt.cuh"
+#include "solve/pair_lanes.h"
 #include "solve/solve_block.h"
 #include "solve/solve_config.h"
 #include "solve/solve_image.h"
@@ -32,6 +33,15 @@ __global__ void __launch_bounds__(kMaxThreads, kMinBlocks) solve_kernel(const __
   });
 }
 
+/// The same, for few splits over components of pairs (LaneBlock); it falls back on the other way.
+__global__ void __launch_bounds__(kThreadsOfFew, 1) solve_by_lanes_kernel(const __grid_constant__ SolveArgs args) {
+  extern __shared__ uint4 shared[];
+  solve_block_by_lanes<HardwareSimt>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
+    let_next_start();
+    wait_for_previous();
+  });
+}
+
 /// Few splits get all registers that they can use; many share a multiprocessor.
 constexpr auto kSolveFew = solve_kernel<true, kThreadsOfFew, 1>;
 constexpr auto kSolveMany = solve_kernel<true, kMaxThreadsOfMany, 4>;
@@ -42,8 +52,9 @@ constexpr auto kSolveInDeviceMemory = solve_kernel<false, kThreadsOfFew, 1>;
 struct SolveGraph::Impl {
   SolveShape shape;
   int num_graphs = 0;
-  int stride = 0;        // words from image to image
-  int staged_words = 0;  // of the longest image so far
+  int stride = 0;               // words from image to image
+  int staged_words = 0;         // of the longest image so far
+  std::vector<int> lane_tasks;  // by graph: components in its lane tables, which lie behind the image; 0 = it has none
   DeviceBuffer<std::uint32_t> images;
   GraphCopy copy;
 };
@@ -57,6 +68,19 @@ int with_room(int words, int num_physical) { return (words + words / 2 + 2 * num
 /// Every warp reads a task before it knows whether there is one.
 int with_room_for_tasks(int words, int num_physical) {
   return with_room(words, num_physical) + kThreadsOfFew / kWarpSize * kTaskWords;
+}
+
+/// The image, and its lane tables `lanes_begin` words behind its start.
+std::vector<std::uint32_t> with_lane_tables(std::vector<std::uint32_t> image, int lanes_begin,
+                                            const std::vector<std::uint32_t>& tables) {
+  image.resize(lanes_begin);
+  image.insert(image.end(), tables.begin(), tables.end());
+  image.resize(lanes_begin + std::max<std::size_t>(tables.size(), kLaneTableHeader));
+  return image;
+}
+
+int num_lane_tasks(const std::vector<std::uint32_t>& tables) {
+  return tables.empty() ? 0 : static_cast<int>(tables[0]);
 }
 
 SolveHeader header_of(const std::vector<std::uint32_t>& image) {
@@ -85,7 +109,7 @@ void check_room(const SolveShape& shape, const std::vector<std::uint32_t>& image
 }
 
 void allow_shared_memory(int bytes) {
-  for (const auto kernel : {kSolveFew, kSolveMany, kSolveInDeviceMemory}) {
+  for (const auto kernel : {kSolveFew, solve_by_lanes_kernel, kSolveMany, kSolveInDeviceMemory}) {
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "SolveGraph");
   }
 }
@@ -114,10 +138,13 @@ SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::m
   shape.max_shared_bytes = shared_bytes_of_block("SolveGraph");
   allow_shared_memory(shape.max_shared_bytes);
   impl_->num_graphs = static_cast<int>(graphs.size());
-  impl_->stride = shape.image_words;
+  impl_->stride = shape.image_words + lane_table_words(shape.num_ranks);
   std::vector<std::uint32_t> words(images.size() * impl_->stride);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    std::ranges::copy(images[i], words.begin() + static_cast<std::ptrdiff_t>(i) * impl_->stride);
+    const std::vector<std::uint32_t> tables = make_lane_tables(*graphs[i]);
+    impl_->lane_tasks.push_back(num_lane_tasks(tables));
+    std::ranges::copy(with_lane_tables(std::move(images[i]), shape.image_words, tables),
+                      words.begin() + static_cast<std::ptrdiff_t>(i) * impl_->stride);
   }
   impl_->images = DeviceBuffer<std::uint32_t>(words);
   impl_->copy = GraphCopy(impl_->stride);
@@ -135,7 +162,10 @@ void SolveGraph::replace(const SplitGraph& graph, Stream stream, int index) {
   const std::vector<std::uint32_t> image = make_solve_image(graph);
   check_room(impl_->shape, image);
   impl_->staged_words = std::max(impl_->staged_words, header_of(image).num_words);
-  impl_->copy.send(image, impl_->images.data() + static_cast<std::size_t>(index) * impl_->stride, stream);
+  const std::vector<std::uint32_t> tables = make_lane_tables(graph);
+  impl_->lane_tasks[index] = num_lane_tasks(tables);
+  impl_->copy.send(with_lane_tables(image, impl_->shape.image_words, tables),
+                   impl_->images.data() + static_cast<std::size_t>(index) * impl_->stride, stream);
 }
 
 int SolveGraph::num_graphs() const { return impl_->num_graphs; }
@@ -159,6 +189,8 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .num_images = impl.num_graphs,
                        .image_stride = impl.stride,
                        .staged_words = impl.staged_words,
+                       .lanes_begin = impl.shape.image_words,
+                       .num_lane_tasks = std::ranges::max(impl.lane_tasks),
                        .counts = input.counts,
                        .num_sources = input.num_sources,
                        .base_load = input.base_load,
@@ -173,9 +205,11 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .summary = output.summary,
                        .spill = static_cast<unsigned*>(workspace),
                        .layout = config.layout};
-  const auto kernel = !config.layout.in_shared                 ? kSolveInDeviceMemory
-                      : config.num_threads > kMaxThreadsOfMany ? kSolveFew
-                                                               : kSolveMany;
+  const bool is_few = config.num_threads > kMaxThreadsOfMany;
+  const auto kernel = !config.layout.in_shared                ? kSolveInDeviceMemory
+                      : !is_few                               ? kSolveMany
+                      : std::ranges::min(impl.lane_tasks) > 0 ? solve_by_lanes_kernel
+                                                              : kSolveFew;
   launch("cuda::solve", kernel,
          {.num_blocks = config.num_blocks,
           .num_threads = config.num_threads,

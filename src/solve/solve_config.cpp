@@ -11,7 +11,6 @@
 namespace lplb::cuda {
 namespace {
 
-constexpr int kSumsWords = 16;  // BlockSums
 constexpr int kManySplits = 128;
 
 int round_up(int value, int multiple) { return (value + multiple - 1) / multiple * multiple; }
@@ -52,8 +51,8 @@ class Stacker {
 SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
   SolveLayout layout{.in_shared = in_shared, .num_rank_threads = choose_rank_threads(num_threads)};
   layout.log_lanes_per_rank = choose_log_lanes_per_rank(shape, layout.num_rank_threads);
-  Stacker shared(kSumsWords);
-  layout.counts = shared.take(shape.num_logical + 1 + shape.class_words);
+  Stacker shared(kCountsBegin);
+  shared.take(shape.num_logical + 1 + shape.class_words);
   layout.fixed_load = shared.take(4 * (shape.num_ranks + 1));
   layout.load = shared.take(shape.num_ranks);
   layout.in_bottleneck = shared.take(shape.num_ranks);

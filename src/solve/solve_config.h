@@ -9,6 +9,7 @@ namespace lplb::cuda {
 
 inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits: a thread may have 168 registers
 inline constexpr int kMaxThreadsOfMany = 128;
+inline constexpr int kCountsBegin = 16;  // in shared memory: words for BlockSums come before
 
 /// What decides the shape of a launch. Words are of 32 bits.
 struct SolveShape {
@@ -22,13 +23,13 @@ struct SolveShape {
   int max_shared_bytes = 0;  // that the device gives one block
 };
 
-/// Word offsets. The image and the amounts lie in shared memory, or, where they do not fit, the first stays where it
-/// is and the others lie in the caller's workspace.
+/// Word offsets; counts [E + 1] and the totals of the classes come first, at kCountsBegin. The image and the amounts
+/// lie in shared memory, or, where they do not fit, the first stays where it is and the others lie in the caller's
+/// workspace.
 struct SolveLayout {
   bool in_shared = true;
   int num_rank_threads = 0;    // that add up the slots of ranks; the others add up classes
   int log_lanes_per_rank = 0;  // lanes that add up a rank's slots
-  int counts = 0;              // [E + 1], and the totals of the classes
   int fixed_load = 0;          // [G + 1] of four words
   int load = 0;
   int in_bottleneck = 0;

@@ -27,6 +27,22 @@ class PairSolver {
     c_.write_outcome(outcome);
   }
 
+  /// The same from and to registers: `fixed` is the load of this lane's rank that cannot move, `totals` the tokens of
+  /// its pairs.
+  LPLB_DEVICE void run(int fixed, const PairWord (&pairs)[kColors], const int (&totals)[kColors]) {
+    static_assert(kRanksPerLane == 1);
+    c_.load[0] = fixed;
+    LPLB_UNROLL
+    for (int color = 0; color < kColors; ++color) {
+      start_pair(color, 0, pairs[color], totals[color]);
+    }
+    const int all_fixed[1] = {fixed};
+    c_.start_bound(all_fixed);
+    c_.balance(*this);
+  }
+  LPLB_DEVICE int amount(int color) const { return amount_[color][0]; }
+  LPLB_DEVICE const WarpComponent<Simt, kRanksPerLane>& component() const { return c_; }
+
   LPLB_DEVICE int equalize(int max_sweeps) {
     return c_.task.has_cycle != 0 ? equalize_pairs<true>(max_sweeps) : equalize_pairs<false>(max_sweeps);
   }
@@ -110,15 +126,14 @@ class PairSolver {
         const FourPairs pairs = section<FourPairs>(c_.arrays.image, c_.task.arcs)[c_.rank_at(i) * kFours + four];
         LPLB_UNROLL
         for (int color = 4 * four; color < std::min(4 * four + 4, kColors); ++color) {
-          start_pair(color, i, pairs.color[color % 4]);
+          start_pair(color, i, pairs.color[color % 4], c_.arrays.tokens[pairs.color[color % 4] >> 16]);
         }
       }
     }
     c_.start_bound(fixed);
   }
 
-  LPLB_DEVICE void start_pair(int color, int i, PairWord pair) {
-    const int total = c_.arrays.tokens[pair >> 16];
+  LPLB_DEVICE void start_pair(int color, int i, PairWord pair, int total) {
     const int half = total >> 1;
     partner_[color][i] = static_cast<int>(pair & 255);
     amount_[color][i] = (pair & kPairIsLower) != 0 ? total - half : half;
@@ -126,9 +141,58 @@ class PairSolver {
     c_.load[i] += amount_[color][i];
   }
 
+  /// Phase 1, as WarpComponent::equalize has it. While the warp finds the fullest rank, the first color of the next
+  /// sweep is under way; it is taken back where there is none.
   template <bool kOverRelax>
   LPLB_DEVICE int equalize_pairs(int max_sweeps) {
-    return c_.equalize(max_sweeps, [&] { each_color([&](int color) { level<kOverRelax>(color); }); });
+    FirstColor before_next = first_color();
+    int most = Ranks::largest(c_.load);
+    level<kOverRelax>(0);
+    int excess = most - c_.outcome.target;
+    LPLB_ROLL
+    for (int num_left = max_sweeps; num_left > 0 && excess > 0; --num_left) {
+      each_color([&](int color) {
+        if (color > 0) {
+          level<kOverRelax>(color);
+        }
+      });
+      ++c_.outcome.num_sweeps;
+      before_next = first_color();
+      most = Ranks::largest(c_.load);
+      level<kOverRelax>(0);
+      const int before = excess;
+      excess = most - c_.outcome.target;
+      if (excess > before - before / 8) {
+        break;
+      }
+    }
+    take_back(before_next);
+    return excess;
+  }
+
+  /// What a step on the first color changes.
+  struct FirstColor {
+    int load[kRanksPerLane];
+    int amount[kRanksPerLane];
+    int others[kRanksPerLane];
+  };
+  LPLB_DEVICE FirstColor first_color() const {
+    FirstColor state;
+    LPLB_UNROLL
+    for (int i = 0; i < kRanksPerLane; ++i) {
+      state.load[i] = c_.load[i];
+      state.amount[i] = amount_[0][i];
+      state.others[i] = others_[0][i];
+    }
+    return state;
+  }
+  LPLB_DEVICE void take_back(const FirstColor& state) {
+    LPLB_UNROLL
+    for (int i = 0; i < kRanksPerLane; ++i) {
+      c_.load[i] = state.load[i];
+      amount_[0][i] = state.amount[i];
+      others_[0][i] = state.others[i];
+    }
   }
 
   template <bool kOverRelax>

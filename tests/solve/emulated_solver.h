@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "solve/pair_lanes.h"
 #include "solve/solve_block.h"
 #include "solve/solve_config.h"
 #include "solve/solve_image.h"
@@ -20,7 +21,9 @@ namespace lplb::testing {
 struct EmulatedLaunch {
   int num_splits = 128;  // as many choose a small block
   int max_shared_bytes = 200 << 10;
-  int max_staged_words = 1 << 20;  // of an image that was longer at the launch than when it was captured
+  bool by_lanes = false;                     // the short way, for num_splits = 1, where the placement has it
+  int max_lane_tasks = cuda::kMaxLaneTasks;  // that the launch has a warp for
+  int max_staged_words = 1 << 20;            // of an image that was longer at the launch than when it was captured
 };
 
 inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launch = {}) {
@@ -38,6 +41,11 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
                                                               .max_shared_bytes = launch.max_shared_bytes});
   const int num_words = static_cast<int>(image.size());
   image.resize(image.size() + static_cast<std::size_t>(config.num_threads) / 32 * cuda::kTaskWords);  // as on a device
+  const auto lanes_begin = static_cast<int>(image.size() + 3) / 4 * 4;
+  const std::vector<unsigned> tables = cuda::make_lane_tables(graph);
+  image.resize(lanes_begin + cuda::lane_table_words(graph.num_ranks()));
+  std::ranges::copy(tables, image.begin() + lanes_begin);
+  const int num_lane_tasks = tables.empty() ? 0 : static_cast<int>(tables[0]);
   Plan plan;
   plan.quota.assign(graph.num_physical(), -1);
   plan.rank_load.assign(graph.num_ranks(), -1);
@@ -49,6 +57,8 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
   const cuda::SolveArgs args{.images = image.data(),
                              .image_stride = static_cast<int>(image.size()),
                              .staged_words = std::min(num_words, launch.max_staged_words),
+                             .lanes_begin = lanes_begin,
+                             .num_lane_tasks = std::min(num_lane_tasks, launch.max_lane_tasks),
                              .counts = instance.counts.data(),
                              .base_load = instance.base_load.empty() ? nullptr : instance.base_load.data(),
                              .num_logical = graph.num_logical(),
@@ -68,7 +78,9 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
   std::vector<Quad> shared(config.layout.shared_words / 4 + 1, Quad{{0xabababab, 0xabababab, 0xabababab, 0xabababab}});
   EmulatedBlock block(config.num_threads);
   block.run([&] {
-    if (config.layout.in_shared) {
+    if (config.layout.in_shared && launch.by_lanes) {
+      cuda::solve_block_by_lanes<EmulatedSimt>(args, shared[0].words, 0, [] {});
+    } else if (config.layout.in_shared) {
       cuda::solve_block<EmulatedSimt, true>(args, shared[0].words, 0, [] {});
     } else {
       cuda::solve_block<EmulatedSimt, false>(args, shared[0].words, 0, [] {});

@@ -51,7 +51,7 @@ TEST(SolveConfig, WhatDoesNotFitGoesToTheWorkspace) {
 TEST(SolveConfig, PartsOfSharedMemoryFollowEachOther) {
   const SolveConfig config = choose_solve_config(kEp64);
   const SolveLayout& layout = config.layout;
-  EXPECT_GE(layout.fixed_load, layout.counts + 257 + 160);
+  EXPECT_GE(layout.fixed_load, kCountsBegin + 257 + 160);
   EXPECT_GE(layout.load, layout.fixed_load + 4 * 65);
   EXPECT_GE(layout.in_bottleneck, layout.load + 64);
   EXPECT_GE(layout.outcomes, layout.in_bottleneck + 64);

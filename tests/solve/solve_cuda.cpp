@@ -106,6 +106,29 @@ TEST_F(CudaSolve, AMillionRandomInstances) {
   check_random(500, 250, {.max_ranks = 128, .max_slots_per_rank = 16}, 208);
 }
 
+/// Few splits over components of pairs go the short way.
+TEST_F(CudaSolve, FewSplitsOverPairs) {
+  for (const NamedCase& named : all_cases()) {
+    for (const PlacedBatches& placed : place_and_draw(named, 4, 100, 21)) {
+      EXPECT_EQ(solve_and_compare(SplitGraph(placed.placement), placed.batches), "") << named.name;
+    }
+  }
+  for (int i = 0; i < 400; ++i) {
+    Rng rng = seeded(209, i);
+    Instance instance = random_rings(rng);
+    std::vector<std::vector<Tokens>> counts(20);
+    std::vector<std::vector<Tokens>> base_load;
+    for (std::vector<Tokens>& batch : counts) {
+      batch = instance.counts = random_detail::random_counts(rng, instance.placement.num_logical());
+      if (!instance.base_load.empty()) {
+        base_load.push_back(random_detail::random_base(rng, instance));
+      }
+    }
+    ASSERT_EQ(solve_and_compare(SplitGraph(instance.placement), counts, base_load), "")
+        << "rings " << i << ": " << instance;
+  }
+}
+
 TEST_F(CudaSolve, TheLargestShape) {
   Rng rng(5);
   std::vector<std::int32_t> phy2log(2048);
@@ -195,6 +218,27 @@ TEST_F(CudaSolve, ACapturedGraphFollowsNewCountsAndNewPlacements) {
   }
 }
 
+/// From a cube to a placement whose classes are larger than pairs, which the captured kernel solves the other way, and
+/// back.
+TEST_F(CudaSolve, ACapturedGraphOfPairsFollowsAnyPlacement) {
+  const NamedCase cube = named_cases()[4];
+  const NamedCase eplb{"eplb", cube.num_experts, cube.num_slots, cube.num_ranks, cube.num_nodes, ""};
+  const std::vector<PlacedBatches> cubes = place_and_draw(cube, 2, 4, 22);
+  const std::vector<PlacedBatches> others = place_and_draw(eplb, 2, 4, 22);
+  cuda::SolveGraph device_graph{SplitGraph(cubes[0].placement)};
+  CudaSolver solver(device_graph, 1);
+  const CapturedGraph captured(solver.stream(), [&] { solver.launch(); });
+  for (const PlacedBatches* p : {&others[0], &cubes[0], &others[1], &cubes[1]}) {
+    const SplitGraph graph(p->placement);
+    device_graph.replace(graph, solver.stream());
+    for (const std::vector<Tokens>& batch : p->batches) {
+      solver.set_input(batch);
+      captured.replay();
+      ASSERT_EQ(compare(expected_plans(graph, {batch}), solver.plans({&graph})), "");
+    }
+  }
+}
+
 TEST_F(CudaSolve, AHundredThousandReplaysAtConstantMemory) {
   const PlacedBatches placed = place_and_draw(named_cases()[4], 1, 1, 17).front();
   const SplitGraph graph(placed.placement);
@@ -217,8 +261,7 @@ TEST_F(CudaSolve, AHundredThousandReplaysAtConstantMemory) {
   EXPECT_EQ(compare(expected_plans(graph, placed.batches), solver.plans({&graph})), "");
 }
 
-TEST_F(CudaSolve, CountsWithoutASplitGiveAStatus) {
-  const PlacedBatches placed = place_and_draw(named_cases()[0], 1, 1, 18).front();
+void check_counts_without_a_split(const PlacedBatches& placed) {
   const SplitGraph graph(placed.placement);
   const cuda::SolveGraph device_graph(graph);
   std::vector<std::vector<Tokens>> counts(4, placed.batches[0]);
@@ -233,6 +276,12 @@ TEST_F(CudaSolve, CountsWithoutASplitGiveAStatus) {
   EXPECT_EQ(plans[1].status, Status::kFallback);
   EXPECT_EQ(plans[2].status, Status::kFallback);
   EXPECT_EQ(plans[3].status, Status::kOptimal);
+}
+
+TEST_F(CudaSolve, CountsWithoutASplitGiveAStatus) {
+  for (const int named : {0, 4}) {  // classes of any size, and pairs
+    check_counts_without_a_split(place_and_draw(named_cases()[named], 1, 1, 18).front());
+  }
 }
 
 TEST_F(CudaSolve, RefusesWhatDoesNotFit) {

@@ -216,4 +216,31 @@ inline std::vector<Tokens> random_sources(Rng& rng, const Instance& instance) {
   return sources;
 }
 
+/// Separate rings of up to 32 ranks: a rank shares one expert with each of its two neighbours and has others of its
+/// own.
+inline Instance random_rings(Rng& rng) {
+  using random_detail::between;
+  const int num_rings = 1 << rng.below(4);
+  const int ring = between(rng, 2, 32);
+  const int num_fixed = between(rng, 0, 9);
+  const int num_ranks = num_rings * ring;
+  std::vector<std::int32_t> phy2log;
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    const int first = rank / ring * ring;
+    phy2log.insert(phy2log.end(), {rank, first + (rank - first + 1) % ring});
+    for (int i = 0; i < num_fixed; ++i) {
+      phy2log.push_back(num_ranks + rank * num_fixed + i);
+    }
+  }
+  const int num_logical = num_ranks * (1 + num_fixed);
+  Instance instance{.placement = Placement(phy2log, num_logical, num_ranks),
+                    .counts = random_detail::random_counts(rng, num_logical),
+                    .base_load = {},
+                    .live = {}};
+  if (random_detail::chance(rng, 0.3)) {
+    instance.base_load = random_detail::random_base(rng, instance);
+  }
+  return instance;
+}
+
 }  // namespace lplb::testing
