@@ -31,7 +31,7 @@ struct Timing {
 
 inline void require(bool ok, const std::string& what) {
   if (!ok) {
-    std::cerr << "bench_cuda_stages: wrong result: " << what << "\n";
+    std::cerr << "wrong result: " << what << "\n";
     std::exit(1);
   }
 }
@@ -89,7 +89,7 @@ class Bench {
     return best;
   }
 
-  void write_json(const char* path, double copy_bandwidth) const {
+  void write_json(const char* path, const char* command, double copy_bandwidth) const {
     cudaDeviceProp properties{};
     int driver = 0;
     int runtime = 0;
@@ -97,7 +97,7 @@ class Bench {
     check_cuda(cudaDriverGetVersion(&driver), "bench");
     check_cuda(cudaRuntimeGetVersion(&runtime), "bench");
     std::ofstream out(path);
-    out << "{\n  \"context\": {\"command\": \"bench_cuda_stages " << path << "\", \"card\": \"" << properties.name
+    out << "{\n  \"context\": {\"command\": \"" << command << " " << path << "\", \"card\": \"" << properties.name
         << "\", \"driver\": " << driver << ", \"runtime\": " << runtime
         << ", \"copy_gigabytes_per_second\": " << copy_bandwidth / 1e3 << ", \"num_instances\": " << kNumInstances
         << ", \"replays_per_instance\": " << kReplaysPerInstance << ", \"repeats_per_graph\": " << kRepeats

@@ -270,6 +270,6 @@ int main(int argc, char** argv) {
   lplb::cuda::Bench bench;
   const double copy_bandwidth = bench.copy_bytes_per_us();
   lplb::cuda::bench_all(bench, copy_bandwidth);
-  bench.write_json(argv[1], copy_bandwidth);
+  bench.write_json(argv[1], "bench_cuda_stages", copy_bandwidth);
   return 0;
 }

@@ -1,0 +1,203 @@
+// What the card asks for, whatever a kernel does: a node of a CUDA graph by its shape, and the fewest dependent steps
+// of a split, one warp, nothing proved and nothing handed out but one word. The floors that docs/cuda.md names. A
+// sample is one replay of a graph that holds the kernel 100 times, divided by 100. Writes JSON to the given file.
+//
+//   bench_cuda_floor benchmarks/results/cuda_floor.json
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/rng.h"
+#include "cuda/device_buffer.cuh"
+#include "cuda/launch.cuh"
+#include "cuda_bench.cuh"
+#include "solve/simt.h"
+
+namespace lplb::cuda {
+namespace {
+
+constexpr int kExperts = 256;
+constexpr int kFixed = 8;  // experts that a lane adds up
+constexpr int kColors = 4;
+
+/// As many bytes of parameters as a solver has.
+struct Parameters {
+  const int* in;
+  int* out;
+  int flag;
+  int more[60];
+};
+
+__global__ void empty_kernel() { wait_for_previous(); }
+
+__global__ void parameters_kernel(const __grid_constant__ Parameters p) {
+  wait_for_previous();
+  if (p.flag != 0) {
+    *p.out = p.more[p.flag];
+  }
+}
+
+/// The last thread stores a word, which the end of the kernel waits for.
+__global__ void store_kernel(const __grid_constant__ Parameters p) {
+  wait_for_previous();
+  if (threadIdx.x == blockDim.x - 1) {
+    *p.out = 1;
+  }
+}
+
+/// Many registers, which a flag that is never set would fill.
+__global__ void __launch_bounds__(384, 1) registers_kernel(const __grid_constant__ Parameters p) {
+  wait_for_previous();
+  if (p.flag != 0) {
+    int values[128];
+    for (int i = 0; i < 128; ++i) {
+      values[i] = p.in[i * p.flag];
+    }
+    __syncthreads();
+    for (int i = 0; i < 128; ++i) {
+      p.out[i * p.flag] = values[127 - i];
+    }
+  }
+  if (threadIdx.x == blockDim.x - 1) {
+    *p.out = 1;
+  }
+}
+
+/// One trip to the L2 cache, and a store that needs what it brings.
+__global__ void trip_kernel(const __grid_constant__ Parameters p) {
+  wait_for_previous();
+  p.out[threadIdx.x] = p.in[threadIdx.x];
+}
+
+/// One trip, one barrier of the block around shared memory, and the store.
+__global__ void barrier_kernel(const __grid_constant__ Parameters p) {
+  __shared__ int shared[1024];
+  wait_for_previous();
+  shared[threadIdx.x] = p.in[threadIdx.x];
+  __syncthreads();
+  p.out[threadIdx.x] = shared[blockDim.x - 1 - threadIdx.x];
+}
+
+/// The chain of a split over pairs: counts and what the lane needs of the placement in one trip, sums of what cannot
+/// move, the bound, sweeps of four colors each, the digest. Everything else could run beside it.
+__global__ void split_kernel(const __grid_constant__ Parameters p, int num_sweeps) {
+  __shared__ int4 counts[kExperts / 4];
+  wait_for_previous();
+  const int lane = static_cast<int>(threadIdx.x);
+  const int4* const in = reinterpret_cast<const int4*>(p.in);
+  const int4 first = in[lane];
+  const int4 second = in[lane + 32];
+  const int4 words[4] = {in[64 + lane], in[96 + lane], in[128 + lane], in[160 + lane]};
+  counts[lane] = first;
+  counts[lane + 32] = second;
+  __syncwarp();
+  const int index[16] = {words[0].x, words[0].y, words[0].z, words[0].w, words[1].x, words[1].y,
+                         words[1].z, words[1].w, words[2].x, words[2].y, words[2].z, words[2].w,
+                         words[3].x, words[3].y, words[3].z, words[3].w};
+  const int* const tokens = reinterpret_cast<const int*>(counts);
+  int load = 0;
+  for (int i = 0; i < kFixed; ++i) {
+    load += tokens[index[i]];
+  }
+  load += __shfl_sync(kAllLanes, load, lane ^ 16);
+  load += __shfl_sync(kAllLanes, load, lane ^ 8);
+  int amount[kColors];
+  int others[kColors];
+  for (int color = 0; color < kColors; ++color) {
+    const int total = tokens[index[kFixed + color]];
+    amount[color] = total / 2;
+    others[color] = total - total / 2;
+    load += amount[color];
+  }
+  const auto total = static_cast<unsigned>(__reduce_add_sync(kAllLanes, load));
+  const int target = static_cast<int>(__umulhi(total, static_cast<unsigned>(index[12])));
+  int sweeps = 0;
+#pragma unroll 1
+  while (sweeps < num_sweeps && __reduce_max_sync(kAllLanes, load) > target) {
+#pragma unroll
+    for (int color = 0; color < kColors; ++color) {
+      const int other = __shfl_sync(kAllLanes, load, lane ^ (1 << color));
+      const int move = std::max(std::min(wished_move(load - other, ~0), amount[color]), -others[color]);
+      amount[color] -= move;
+      others[color] += move;
+      load -= move;
+    }
+    ++sweeps;
+  }
+  std::uint64_t digest = 0;
+  for (int color = 0; color < kColors; ++color) {
+    digest += static_cast<std::uint64_t>(index[color]) * 0x9e3779b97f4a7c15ULL * static_cast<unsigned>(amount[color]);
+  }
+  constexpr unsigned kMask = (1U << 22) - 1;
+  const unsigned low = __reduce_add_sync(kAllLanes, static_cast<unsigned>(digest) & kMask);
+  const unsigned middle = __reduce_add_sync(kAllLanes, static_cast<unsigned>(digest >> 22) & kMask);
+  const unsigned high = __reduce_add_sync(kAllLanes, static_cast<unsigned>(digest >> 44));
+  if (lane == 0) {
+    *reinterpret_cast<std::uint64_t*>(p.out) =
+        mix64(low + (static_cast<std::uint64_t>(middle) << 22) + (static_cast<std::uint64_t>(high) << 44)) + sweeps;
+  }
+}
+
+/// Counts, then words that index them, none of which say that the loads are even: every sweep is made.
+std::vector<int> floor_input() {
+  Rng rng(5);
+  std::vector<int> words(4 * 192);
+  for (int i = 0; i < kExperts; ++i) {
+    words[i] = static_cast<int>(rng.below(1000));
+  }
+  for (std::size_t i = kExperts; i < words.size(); ++i) {
+    words[i] = static_cast<int>(rng.below(kExperts));
+  }
+  return words;
+}
+
+int run(const char* path) {
+  Bench bench;
+  const DeviceBuffer<int> in(floor_input());
+  DeviceBuffer<int> out(1024);
+  const Parameters p{.in = in.data(), .out = out.data(), .flag = 0, .more = {}};
+  const auto time = [&](const std::string& name, auto kernel, const LaunchConfig& config, const auto&... args) {
+    bench.time(
+        "floor/cuda/" + name, 0, [](int) {}, [&] { launch("bench", kernel, config, bench.stream(), args...); });
+  };
+  for (const int threads : {32, 128, 384, 1024}) {
+    time("launch/empty_" + std::to_string(threads), empty_kernel, {.num_threads = threads});
+  }
+  time("launch/empty_384_overlapping", empty_kernel, {.num_threads = 384, .overlaps_previous = true});
+  time("launch/empty_8x1024", empty_kernel, {.num_blocks = 8, .num_threads = 1024});
+  time("launch/empty_8x1024_cluster", empty_kernel, {.num_blocks = 8, .num_threads = 1024, .cluster_size = 8});
+  time("launch/empty_128x1024_cluster", empty_kernel, {.num_blocks = 128, .num_threads = 1024, .cluster_size = 8});
+  time("launch/parameters_384", parameters_kernel, {.num_threads = 384}, p);
+  time("launch/parameters_384_48KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 48 << 10}, p);
+  time("launch/parameters_384_100KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 100 << 10}, p);
+  for (const int threads : {32, 384}) {
+    const std::string suffix = "_" + std::to_string(threads);
+    time("launch/store" + suffix, store_kernel, {.num_threads = threads}, p);
+    time("launch/store_registers" + suffix, registers_kernel, {.num_threads = threads}, p);
+    time("launch/trip_store" + suffix, trip_kernel, {.num_threads = threads}, p);
+    time("launch/trip_barrier_store" + suffix, barrier_kernel, {.num_threads = threads}, p);
+    time("launch/trip_barrier_store_overlapping" + suffix, barrier_kernel,
+         {.num_threads = threads, .overlaps_previous = true}, p);
+  }
+  for (const int num_sweeps : {0, 1, 2, 4, 8, 16}) {
+    const std::string suffix = "_sweeps_" + std::to_string(num_sweeps);
+    time("split/pairs" + suffix, split_kernel, {.num_threads = 32}, p, num_sweeps);
+    time("split/pairs_overlapping" + suffix, split_kernel, {.num_threads = 32, .overlaps_previous = true}, p,
+         num_sweeps);
+  }
+  bench.write_json(path, "bench_cuda_floor", 0);
+  return 0;
+}
+
+}  // namespace
+}  // namespace lplb::cuda
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "use: bench_cuda_floor FILE.json\n");
+    return 2;
+  }
+  return lplb::cuda::run(argv[1]);
+}
