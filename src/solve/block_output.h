@@ -109,21 +109,29 @@ class BlockOutput {
     add_digest(true);
   }
 
-  /// Its part of the plan: of each lane the copies of pairs, and the rank.
+  /// Its part of the plan: of each lane the copies of pairs, and the rank. Few instructions matter here: indices have
+  /// 32 bits, which suffice for few splits, and each array is asked for once.
   template <class Solver>
   LPLB_DEVICE void write_component(const LaneTable& table, const Solver& solver) {
     const auto& component = solver.component();
+    const auto split = static_cast<unsigned>(block_.split);
     if (block_.args.quota != nullptr) {
+      int* const quota = block_.args.quota + split * static_cast<unsigned>(block_.args.num_physical);
       LPLB_UNROLL
       for (int color = 0; color < kLaneColors; ++color) {
         if (table.slot[color] != kNoSlot) {
-          block_.args.quota[block_.first_slot() + table.slot[color]] = solver.amount(color);
+          quota[table.slot[color]] = solver.amount(color);
         }
       }
     }
+    const unsigned rank = split * static_cast<unsigned>(block_.args.num_ranks) + table.rank;
     if (component.is_rank(0)) {
-      write_rank(component.load[0], component.bottleneck.has_own(0, component.lane), rank_load_at(table.rank),
-                 in_bottleneck_at(table.rank));
+      if (block_.args.rank_load != nullptr) {
+        block_.args.rank_load[rank] = component.load[0];
+      }
+      if (block_.args.in_bottleneck != nullptr) {
+        block_.args.in_bottleneck[rank] = component.bottleneck.has_own(0, component.lane) ? 1 : 0;
+      }
     }
     if (component.lane == 0) {
       write_bound(table.component, component.outcome.target);
@@ -334,18 +342,14 @@ class BlockOutput {
 
   LPLB_DEVICE void write_rank(int rank, int* rank_load, std::uint8_t* in_bottleneck, std::uint64_t key) {
     const int load = block_.arrays.load[rank];
-    write_rank(load, block_.arrays.in_bottleneck[rank] != 0, rank_load, in_bottleneck);
-    digest_ += key * static_cast<std::uint32_t>(load);
-    max_load_ = std::max(max_load_, load);
-  }
-
-  LPLB_DEVICE static void write_rank(int load, bool is_in_bottleneck, int* rank_load, std::uint8_t* in_bottleneck) {
     if (rank_load != nullptr) {
       *rank_load = load;
     }
     if (in_bottleneck != nullptr) {
-      *in_bottleneck = is_in_bottleneck ? 1 : 0;
+      *in_bottleneck = static_cast<std::uint8_t>(block_.arrays.in_bottleneck[rank]);
     }
+    digest_ += key * static_cast<std::uint32_t>(load);
+    max_load_ = std::max(max_load_, load);
   }
 
   Block& block_;
