@@ -15,6 +15,7 @@
 #include "solve/graph_copy.cuh"
 #include "solve/hardware_simt.cuh"
 #include "solve/pair_lanes.h"
+#include "solve/pairs_block.h"
 #include "solve/solve_block.h"
 #include "solve/solve_config.h"
 #include "solve/solve_image.h"
@@ -33,7 +34,7 @@ __global__ void __launch_bounds__(kMaxThreads, kMinBlocks) solve_kernel(const __
   });
 }
 
-/// The same, for few splits over components of pairs (LaneBlock); it falls back on the other way.
+/// The same, for few splits over components of pairs (PairsBlock); it falls back on the other way.
 __global__ void __launch_bounds__(kThreadsOfFew, 1) solve_by_lanes_kernel(const __grid_constant__ SolveArgs args) {
   extern __shared__ uint4 shared[];
   solve_block_by_lanes<HardwareSimt>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {

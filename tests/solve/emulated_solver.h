@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "solve/pair_lanes.h"
+#include "solve/pairs_block.h"
 #include "solve/solve_block.h"
 #include "solve/solve_config.h"
 #include "solve/solve_image.h"

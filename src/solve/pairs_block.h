@@ -1,0 +1,163 @@
+#pragma once
+
+// The short way of a block, for few splits over placements whose components are small graphs of pairs: from the lane
+// tables and the counts to the plan in registers, with two barriers of the block between. pair_lanes.h says which
+// placements those are; the kernel falls back on solve_block() for any other.
+
+#include <cstdint>
+
+#include "solve/block_input.h"
+#include "solve/block_output.h"
+#include "solve/block_state.h"
+#include "solve/pair_lanes.h"
+#include "solve/solve_block.h"
+#include "solve/solve_pairs.h"
+
+namespace lplb::cuda {
+
+/// The last warps solve a component each and hand out its copies of pairs; the others do what else there is.
+template <class Simt>
+class PairsBlock {
+  using Solver = PairSolver<Simt, 1, kLaneColors>;
+  using Output = BlockOutput<Simt, true>;
+
+ public:
+  LPLB_DEVICE PairsBlock(const SolveArgs& args, unsigned* shared, int split) : block_(args, shared, split) {
+    block_.arrays.image = block_.source;
+  }
+
+  /// Returns whether the image has lane tables, and no more components than the launch has a warp for. The tables are
+  /// asked for first: theirs is the longest way.
+  template <class Wait>
+  LPLB_DEVICE bool stage(Wait wait) {
+    wait();
+    const unsigned* const tables = block_.source + block_.args.lanes_begin;
+    const int task = Simt::num_warps() - 1 - block_.thread / kWarpSize;
+    if (task < block_.args.num_lane_tasks) {
+      load_table(tables + kLaneTableHeader + task * kLaneTaskWords);
+    }
+    BlockInput<Simt, true> input(block_);
+    const int first = input.first_count();
+    block_.num_tasks = static_cast<int>(tables[0]);
+    if (block_.thread < static_cast<int>(sizeof(BlockSums) / 4)) {
+      block_.shared[block_.thread] = 0;
+    }
+    input.put_counts(first);
+    Simt::sync_block();
+    return block_.num_tasks > 0 && block_.num_tasks <= block_.args.num_lane_tasks;
+  }
+
+  LPLB_DEVICE void run() {
+    Output output(block_);
+    SolveArrays arrays = block_.arrays;
+    arrays.image = reciprocals();
+    Solver solver(task(), arrays);
+    const bool is_solver = block_.first_task() < block_.num_tasks;
+    if (is_solver) {
+      put_reciprocals();
+      const PairTotals totals = pair_totals();
+      solver.run(fixed_load(), table_.pair, totals.color);
+      output.add_component(table_, solver);
+    } else {
+      output.write_known_slots();
+      output.add_digest(true);
+    }
+    Simt::sync_block();
+    if (is_solver) {
+      output.write_component(table_, solver);
+    } else {
+      output.write_summary();
+    }
+  }
+
+ private:
+  LPLB_DEVICE void load_table(const unsigned* words) {
+    struct alignas(16) Row {
+      unsigned word[4];
+    };
+    LPLB_UNROLL
+    for (int row = 0; row < kLaneRows; ++row) {
+      reinterpret_cast<Row*>(&table_)[row] = section<Row>(words, 0)[row * kWarpSize + Simt::lane()];
+    }
+  }
+
+  LPLB_DEVICE SolveTask task() const {
+    SolveTask task{};
+    task.num_ranks = table_.num_ranks;
+    task.num_colors = kLaneColors;
+    task.has_cycle = table_.has_cycle;
+    task.component = table_.component;
+    task.reciprocal = table_.reciprocal;
+    return task;
+  }
+
+  /// Where the solver looks for the reciprocal of n: n words behind what this returns.
+  LPLB_DEVICE const unsigned* reciprocals() const { return reinterpret_cast<const unsigned*>(block_.arrays.scratch); }
+  LPLB_DEVICE void put_reciprocals() {
+    block_.arrays.scratch[Simt::lane() + 1] = static_cast<int>(table_.lane_reciprocal);
+    Simt::sync_warp();
+  }
+
+  LPLB_DEVICE int fixed_load() const {
+    int load = tokens_of(table_.fixed);
+    if (table_.has_more_fixed != 0) [[unlikely]] {
+      load += tokens_of(table_.more_fixed);
+    }
+    if (table_.log_width <= 4) {
+      load += Simt::shuffle(load, Simt::lane() ^ 16);
+      if (table_.log_width <= 3) {
+        load += Simt::shuffle(load, Simt::lane() ^ 8);
+        if (table_.log_width <= 2) [[unlikely]] {
+          load += Simt::shuffle(load, Simt::lane() ^ 4);
+          load += table_.log_width <= 1 ? Simt::shuffle(load, Simt::lane() ^ 2) : 0;
+        }
+      }
+    }
+    if (block_.args.base_load != nullptr) [[unlikely]] {
+      load += block_.args.base_load[block_.first_rank() + table_.rank];
+    }
+    return Simt::lane() < table_.num_ranks ? load : 0;
+  }
+
+  LPLB_DEVICE int tokens_of(const std::uint16_t (&experts)[kLaneFixed]) const {
+    int tokens[kLaneFixed];
+    LPLB_UNROLL
+    for (int i = 0; i < kLaneFixed; ++i) {
+      tokens[i] = tokens_at(experts[i]);
+    }
+    return ((tokens[0] + tokens[1]) + (tokens[2] + tokens[3])) + ((tokens[4] + tokens[5]) + (tokens[6] + tokens[7]));
+  }
+
+  struct PairTotals {
+    int color[kLaneColors];
+  };
+  LPLB_DEVICE PairTotals pair_totals() const {
+    PairTotals totals;
+    LPLB_UNROLL
+    for (int color = 0; color < kLaneColors; ++color) {
+      totals.color[color] = tokens_at(table_.pair[color] >> 16);
+    }
+    return totals;
+  }
+
+  /// `place` is place_of_tokens(expert).
+  LPLB_DEVICE int tokens_at(unsigned place) const {
+    return *reinterpret_cast<const int*>(reinterpret_cast<const char*>(block_.shared) + place);
+  }
+
+  BlockState<Simt, true> block_;
+  LaneTable table_{};
+};
+
+/// A split by the lane tables of its image, where that has them. Arguments as of solve_block().
+template <class Simt, class Wait>
+LPLB_DEVICE void solve_block_by_lanes(const SolveArgs& args, unsigned* shared, int split, Wait wait) {
+  PairsBlock<Simt> pairs(args, shared, split);
+  if (pairs.stage(wait)) [[likely]] {
+    pairs.run();
+  } else {
+    solve_block<Simt, true>(args, shared, split, [] {});
+  }
+}
+
+}  // namespace lplb::cuda
