@@ -1,4 +1,5 @@
 import _thread
+import signal
 import threading
 
 import numpy as np
@@ -268,7 +269,16 @@ def searches(window):
     }
 
 
+@pytest.fixture
+def ctrl_c_is_heard():
+    """Where the tests run in the background, the shell has told them to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("name", ["one layer", "layers"])
+@pytest.mark.usefixtures("ctrl_c_is_heard")
 def test_ctrl_c_ends_the_search(window, name):
     timer = threading.Timer(0.2, _thread.interrupt_main)
     timer.start()
