@@ -49,6 +49,7 @@ void bind_replay(nb::module_& m) {
       .def_ro("cross_node_fraction", &StrategyResult::cross_node_fraction)
       .def_ro("copies_moved", &StrategyResult::copies_moved)
       .def_ro("num_refreshes", &StrategyResult::num_refreshes)
+      .def_ro("refreshes_made", &StrategyResult::refreshes_made)
       .def_ro("plan_us", &StrategyResult::plan_us)
       .def_ro("place_us", &StrategyResult::place_us)
       .def_ro("step_imbalance", &StrategyResult::step_imbalance)

@@ -47,6 +47,7 @@ def test_replay_of_the_bundled_trace(tmp_path):
     result = lplb.replay(BUNDLED, num_ranks=32, num_nodes=4)
     assert result.best.name == "torus"
     assert result["none"].imbalance.mean == pytest.approx(1.474, abs=5e-4)
+    assert (result["none"].refreshes_made, result["torus"].refreshes_made) == (0, 3 * 7)  # refreshes of 7 layers
     assert f"{result!r}".startswith("strategy")
     assert result.to_dict()["results"][0]["strategy"] == "none"
     with pytest.raises(KeyError):
