@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "solve/state.h"
+#include "solve/sweeps.h"
 
 namespace lplb {
 namespace {
@@ -101,7 +102,7 @@ void equalize(const SplitGraph::Impl& graph, const Component& component, int max
     ++state.num_sweeps;
     const Tokens before = excess;
     excess = largest_excess(graph, component, state);
-    if (excess > before - before / 8) {
+    if (excess > most_left(before)) {
       break;  // what is left is rounding, or a set of ranks that no sweep can relieve
     }
   }

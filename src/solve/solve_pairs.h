@@ -9,6 +9,7 @@
 
 #include "solve/simt.h"
 #include "solve/solve_arrays.h"
+#include "solve/sweeps.h"
 #include "solve/warp_component.h"
 
 namespace lplb::cuda {
@@ -162,7 +163,7 @@ class PairSolver {
       level<kOverRelax>(0);
       const int before = excess;
       excess = most - c_.outcome.target;
-      if (excess > before - before / 8) {
+      if (excess > most_left(before)) {
         break;
       }
     }

@@ -53,7 +53,7 @@ struct WarpComponent {
       ++outcome.num_sweeps;
       const int before = excess;
       excess = Ranks::largest(load) - outcome.target;
-      if (excess > before - before / 8) {
+      if (excess > most_left(before)) {
         break;
       }
     }
