@@ -9,7 +9,8 @@ inline constexpr int kMaxSweeps = 8;
 /// it faster than waves.
 inline constexpr int kSweepsAfterRaise = 2;
 
-/// The excess that is to be undercut: a sweep that leaves more has taken less than an eighth away, and waves are faster.
+/// The excess that is to be undercut: a sweep that leaves more has taken less than an eighth away, and waves are
+/// faster.
 constexpr int most_left(int before) { return before - before / 8; }
 
 }  // namespace lplb
