@@ -1,12 +1,12 @@
 #pragma once
 
-// One color of a sweep over classes of any size. A pair moves tokens as in solve_pairs.h. Larger classes are poured,
-// all of the color at once: a lane knows the members of its rank's class as bits, sums over them are atomics in the
-// block's memory, and each lane finds its class's level by Newton's steps from the members that have tokens. A step
-// divides the tokens and the floors of the members under water by their number; its level is not below the true one
-// from any set of members, and sinks from step to step until the set stays.
+// One step of a sweep over classes of any size: all parts (class_parts.h) of one round of a color at once, a lane its
+// ranks. The members of a part show each other their floors, which are their loads without the class, and what they
+// have of it; then each computes for itself what it has after. A pair moves tokens as in solve_pairs.h. Three or four
+// are poured: the level is the lowest that the lowest, the two, three or four lowest floors allow.
 
 #include <algorithm>
+#include <limits>
 
 #include "solve/simt.h"
 #include "solve/solve_arrays.h"
@@ -21,7 +21,8 @@ struct ClassTable {
 
   LPLB_DEVICE explicit ClassTable(const WarpComponent<Simt, kRanksPerLane>& c)
       : num_ranks(c.task.num_ranks),
-        arcs(section<SolveArc>(c.arrays.image, c.task.arcs)),
+        steps(section<PartArc>(c.arrays.image, c.task.steps)),
+        arcs(section<ClassArc>(c.arrays.image, c.task.arcs)),
         masks(section<Ranks>(c.arrays.image, c.task.masks)),
         amounts(c.arrays.amounts + c.task.first_amount),
         scratch(c.arrays.scratch) {}
@@ -33,170 +34,181 @@ struct ClassTable {
   LPLB_DEVICE int index_of(int color, int rank) const { return color * num_ranks + rank; }
 
   const int num_ranks;
-  const SolveArc* const arcs;  // [num_colors, R]
+  const PartArc* const steps;  // [num_steps, R]
+  const ClassArc* const arcs;  // [num_colors, R]
   const Ranks* const masks;    // [num_colors, R] members of the class
   int* const amounts;          // [num_colors, R]
-  int* const scratch;          // [kScratchPerRank, lanes' ranks]
+  int* const scratch;          // scratch_words(lanes' ranks)
 };
+
+/// What a rank shows the others of its part. Who has none there has a floor that no level reaches.
+struct alignas(8) Shown {
+  int floor;
+  int amount;
+};
+inline constexpr int kNoFloor = std::numeric_limits<int>::max();
+
+/// Tokens from a floor up to a level, none where the floor is higher.
+LPLB_DEVICE unsigned above(unsigned level, unsigned floor) {
+  return static_cast<unsigned>(std::max(static_cast<int>(level - floor), 0));
+}
+
+/// What `own` gets of the tokens of a part of three or four, of which it has number `own_place`. All is counted modulo
+/// 2^32, which the missing floor of a part of three does not leave in a sum of four.
+LPLB_DEVICE int pour(const Shown& own, const Shown (&others)[3], unsigned own_place, bool has_fourth) {
+  const unsigned a = own.floor;
+  const unsigned b = others[0].floor;
+  const unsigned c = others[1].floor;
+  const unsigned d = others[2].floor;
+  const unsigned total = own.amount + others[0].amount + (others[1].amount + others[2].amount);
+  const unsigned all = a + b + (c + d);
+  const unsigned lowest = std::min(std::min(a, b), std::min(c, d));
+  const unsigned highest = std::max(std::max(a, b), std::max(c, d));
+  const unsigned two_lowest = std::min(std::min(a, b) + std::min(c, d), std::min(a + b, c + d));
+  unsigned level = std::min(std::min(total + lowest, (total + two_lowest) / 2), (total + all - highest) / 3);
+  level = has_fourth ? std::min(level, (total + all) / 4) : level;
+  // The tokens that are left over the level go to the lowest members. A member under water that is lower than the own
+  // one takes one before it; with its floor lower by one it takes just that.
+  unsigned rest = total - above(level, a);
+  LPLB_UNROLL
+  for (unsigned i = 0; i < 3; ++i) {
+    rest -= above(level, others[i].floor - (i < own_place ? 1 : 0));
+  }
+  return static_cast<int>(static_cast<int>(rest) > 0 ? above(level + 1, a) : above(level, a));
+}
 
 template <class Simt, int kRanksPerLane>
 class ClassStep {
-  using Ranks = RankSet<Simt, kRanksPerLane>;
   static constexpr int kNumRanks = kRanksPerLane * kWarpSize;
+  static constexpr bool kByShuffle = kRanksPerLane == 1;
 
  public:
   LPLB_DEVICE ClassStep(WarpComponent<Simt, kRanksPerLane>& component, const ClassTable<Simt, kRanksPerLane>& table)
-      : c_(component), table_(table), loads_(table.scratch), sums_(table.scratch + 2 * kNumRanks) {
+      : c_(component), table_(table) {
+    if constexpr (!kByShuffle) {
+      shown_ = reinterpret_cast<Shown*>(table_.scratch);
+      if (c_.lane < 2) {
+        reinterpret_cast<Shown*>(table_.scratch)[c_.lane * kNumShown + kNumRanks] = {kNoFloor, 0};
+      }
+    }
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      loads_[c_.rank_at(i)] = c_.load[i];
-      sums_[c_.rank_at(i)] = 0;
+      load_[i] = c_.is_rank(i) ? c_.load[i] : kNoFloor;
     }
-    Simt::sync_warp();
+    fetch_next();
+    take_next();
+    fetch_next();
   }
 
-  LPLB_DEVICE void begin_sweep() {
-    fetch(0);
-    fetch_totals();
+  LPLB_DEVICE void run_sweep() {
+    LPLB_ROLL
+    for (int i = 0; i < c_.task.num_steps; ++i) {
+      run();
+    }
+    LPLB_UNROLL
+    for (int i = 0; i < kRanksPerLane; ++i) {
+      c_.load[i] = c_.is_rank(i) ? load_[i] : 0;
+    }
+    if constexpr (!kByShuffle) {
+      Simt::sync_warp();  // a wave writes where others still read
+    }
   }
 
-  /// A step on the color that was fetched; fetches the one after it. Written without branches, which would cost more
-  /// than what they skip.
-  LPLB_DEVICE void level(int color) {
-    SolveArc arc[kRanksPerLane];
+ private:
+  static constexpr int kNumShown = kNumRanks + 2;
+
+  /// The next step, after the last one the first again. What the one after it needs is on its way meanwhile.
+  LPLB_DEVICE void run() {
+    PartArc arc[kRanksPerLane];
     int amount[kRanksPerLane];
-    int fresh[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       arc[i] = arc_[i];
       amount[i] = amount_[i];
     }
-    fetch(std::min(color + 1, c_.task.num_colors - 1));
+    Shown own[kRanksPerLane];
+    Shown others[kRanksPerLane][3];
+    show(arc, amount, own, others);
+    take_next();
+    fetch_next();
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      fresh[i] = amount[i] - pair_move(i, arc[i], amount[i]);
-    }
-    if (is_wide(color)) {
-      pour(color, arc, amount, fresh);
-    }
-    fetch_totals();
-    int* const next_loads = other(loads_, table_.scratch);
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      c_.load[i] += fresh[i] - amount[i];
-      next_loads[c_.rank_at(i)] = c_.load[i];
-      if (arc[i].head != 0) {
-        table_.amounts[table_.index_of(color, c_.rank_at(i))] = fresh[i];
+      const int fresh = levelled(i, arc[i], own[i], others[i]);
+      load_[i] += fresh - amount[i];
+      if (c_.is_rank(i)) {
+        table_.amounts[arc[i].amount()] = fresh;
       }
+      amount_[i] = arc_[i].is_of_color_before() ? fresh : amount_[i];
     }
-    loads_ = next_loads;
-    Simt::sync_warp();
   }
 
- private:
-  LPLB_DEVICE bool is_wide(int color) const { return (c_.task.wide_colors >> std::min(color, 31) & 1) != 0; }
-
-  /// Of two arrays that take turns, the first of which begins at `both`.
-  LPLB_DEVICE static int* other(int* current, int* both) { return current == both ? both + kNumRanks : both; }
-
-  /// Brings what the next step reads of the lane's own ranks, and, once that has come, of their classes.
-  LPLB_DEVICE void fetch(int color) {
+  LPLB_DEVICE void fetch_next() {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
-      arc_[i] = table_.arcs[index];
-      arc_[i].head = c_.is_rank(i) ? arc_[i].head : 0;
-      amount_[i] = c_.is_rank(i) ? table_.amounts[index] : 0;
+      next_arc_[i] = table_.steps[table_.index_of(next_step_, table_.some_rank(c_.rank_at(i)))];
+      next_arc_[i].part = c_.is_rank(i) ? next_arc_[i].part : 0;
     }
+    next_step_ = next_step_ + 1 == c_.task.num_steps ? 0 : next_step_ + 1;
   }
-  LPLB_DEVICE void fetch_totals() {
+  LPLB_DEVICE void take_next() {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      total_[i] = c_.arrays.class_total[arc_[i].head >> 16];
+      arc_[i] = next_arc_[i];
+      amount_[i] = c_.is_rank(i) ? table_.amounts[arc_[i].amount()] : 0;
     }
   }
 
-  LPLB_DEVICE int pair_move(int i, SolveArc arc, int amount) const {
-    const bool is_pair = (arc.head & 255) == 2;
-    const unsigned pair = arc.members >> ((arc.head >> 8 & 1) != 0 ? 0 : 8) & 255;
-    const int partner = is_pair ? static_cast<int>(pair) : c_.lane;
-    const int wish = wished_move(c_.load[i] - loads_[partner], c_.task.has_cycle != 0 ? ~0 : 0);
-    const int move = std::max(std::min(wish, amount), amount - total_[i]);
-    return is_pair ? move : 0;
-  }
-
-  LPLB_DEVICE void pour(int color, const SolveArc (&arc)[kRanksPerLane], const int (&amount)[kRanksPerLane],
-                        int (&fresh)[kRanksPerLane]) {
-    Ranks members[kRanksPerLane];  // of the class; none where it is no larger than a pair
-    int* sum[kRanksPerLane];       // of the class; a place of the lane's own where there is none
-    int floor[kRanksPerLane];
-    bool is_under[kRanksPerLane];
+  LPLB_DEVICE void show(const PartArc (&arc)[kRanksPerLane], const int (&amount)[kRanksPerLane],
+                        Shown (&own)[kRanksPerLane], Shown (&others)[kRanksPerLane][3]) {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      const bool is_wide = (arc[i].head & 255) > 2;
-      const Ranks all = table_.masks[table_.index_of(color, table_.some_rank(c_.rank_at(i)))];
-      members[i] = is_wide ? all : Ranks{};
-      sum[i] = is_wide ? sums_ + arc[i].members : other(loads_, table_.scratch) + c_.rank_at(i);
-      floor[i] = c_.load[i] - amount[i];
-      is_under[i] = is_wide && amount[i] > 0;
-      Simt::add(sum[i], is_under[i] ? c_.load[i] : 0);
-      other(sums_, table_.scratch + 2 * kNumRanks)[c_.rank_at(i)] = 0;
+      own[i] = {load_[i] - amount[i], amount[i]};
     }
-    Ranks under = balloted(is_under);
-    int level[kRanksPerLane] = {};
-    int rest[kRanksPerLane] = {};
-    LPLB_ROLL
-    for (int step = c_.task.num_ranks + 1; step > 0; --step) {
-      Simt::sync_warp();
-      bool is_next[kRanksPerLane];
-      bool is_changing = false;
+    if constexpr (kByShuffle) {
+      LPLB_UNROLL
+      for (int j = 0; j < 3; ++j) {
+        const auto lane = static_cast<int>(arc[0].part >> 8 * j);  // its low five bits count
+        others[0][j] = {Simt::shuffle(own[0].floor, lane), Simt::shuffle(own[0].amount, lane)};
+      }
+    } else {
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        const unsigned size = members[i].common(under).size();
-        const unsigned volume = *sum[i];
-        const unsigned quotient = divide(volume, size, c_.reciprocal(size));
-        level[i] = static_cast<int>(quotient);
-        rest[i] = static_cast<int>(volume - quotient * size);
-        is_next[i] = size > 0 && floor[i] <= level[i];
-        is_changing = is_changing || is_next[i] != is_under[i];
-      }
-      if (Simt::ballot(is_changing) == 0) {
-        break;
+        shown_[c_.rank_at(i)] = own[i];
       }
       Simt::sync_warp();
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        const int change = is_next[i] ? floor[i] : -floor[i];
-        Simt::add(sum[i], is_next[i] != is_under[i] ? change : 0);
-        is_under[i] = is_next[i];
+        LPLB_UNROLL
+        for (int j = 0; j < 3; ++j) {
+          others[i][j] = shown_[arc[i].other(j)];
+        }
       }
-      under = balloted(is_under);
+      Shown* const both = reinterpret_cast<Shown*>(table_.scratch);
+      shown_ = shown_ == both ? both + kNumShown : both;
     }
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      const int num_lower = members[i].common(under).size_below(i, c_.lane);
-      const int poured = is_under[i] ? level[i] - floor[i] + (num_lower < rest[i] ? 1 : 0) : 0;
-      fresh[i] = members[i].is_empty() ? fresh[i] : poured;
-    }
-    sums_ = other(sums_, table_.scratch + 2 * kNumRanks);
   }
 
-  LPLB_DEVICE static Ranks balloted(const bool (&flags)[kRanksPerLane]) {
-    Ranks ranks;
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      ranks.word[i] = Simt::ballot(flags[i]);
+  /// What rank i has after the step.
+  LPLB_DEVICE int levelled(int i, PartArc arc, const Shown& own, const Shown (&others)[3]) const {
+    const int others_load = others[0].floor + others[0].amount;
+    const int wish = wished_move(load_[i] - others_load, c_.task.has_cycle != 0 ? ~0 : 0);
+    const int move = std::max(std::min(wish, own.amount), -others[0].amount);
+    int fresh = arc.size() == 2 ? own.amount - move : own.amount;
+    if (arc.is_any_wide()) {
+      const int poured = pour(own, others, arc.place(), arc.size() == 4);
+      fresh = arc.size() > 2 ? poured : fresh;
     }
-    return ranks;
+    return fresh;
   }
 
   WarpComponent<Simt, kRanksPerLane>& c_;
   const ClassTable<Simt, kRanksPerLane>& table_;
-  int* loads_;  // [lanes' ranks] before this step; the step writes the other one of two
-  int* sums_;   // by number of the class in the color; likewise, and the other one is cleared meanwhile
-  SolveArc arc_[kRanksPerLane];
+  Shown* shown_ = nullptr;   // [kNumShown] of two, which take turns: who is late still reads the other one
+  int next_step_ = 0;        // to be fetched
+  int load_[kRanksPerLane];  // no floor where there is no rank
+  PartArc next_arc_[kRanksPerLane];
+  PartArc arc_[kRanksPerLane];
   int amount_[kRanksPerLane];
-  int total_[kRanksPerLane];  // of the class
 };
 
 }  // namespace lplb::cuda

@@ -1,10 +1,10 @@
 // Phase 1: water-filling, one class at a time, in the order of the colors (Gauss-Seidel on the loads). Classes of a
-// color touch different ranks, so that a color is one parallel step. Pairs are over-relaxed by 3/2, which helps long
-// cycles.
+// color touch different ranks, so that a color is one parallel step, or two where a class is larger than a part. Pairs
+// are over-relaxed by 3/2, which helps long cycles.
 
 #include <algorithm>
-#include <limits>
 
+#include "solve/class_parts.h"
 #include "solve/state.h"
 #include "solve/sweeps.h"
 
@@ -24,58 +24,80 @@ inline void level_pair(Tokens& load_u, Tokens& load_v, Tokens& amount_u, Tokens&
   load_v += move;
 }
 
-/// floor(a / b) for b > 0; a 32-bit division where that is enough, because it is several times faster.
-inline Tokens floor_div(std::int64_t a, Tokens b) {
-  if (a >= 0 && a <= std::numeric_limits<Tokens>::max()) [[likely]] {
-    return static_cast<Tokens>(a) / b;
-  }
-  return static_cast<Tokens>(a >= 0 ? a / b : -((-a + b - 1) / b));
-}
+/// Where a class's members are, and what they have of it.
+struct Members {
+  const std::int32_t* rank;
+  Tokens* amount;
+  Tokens* load;  // by rank
+};
 
-/// Pours the class into its ranks: after it, ranks that hold some of it are level to within one token, the extra tokens
-/// on the lowest ranks, and no other rank of the class is below them.
-void level_class(const SplitGraph::Impl& graph, const ExpertClass& c, SolveState& state) {
-  const int n = c.num_members;
-  Tokens* const amount = state.amount.data() + c.first_arc;
-  const std::int32_t* const rank = graph.arc_rank.data() + c.first_arc;
-  Tokens* const floor = state.scratch.data();
+/// Pours what the part has into its three or four ranks: after it, ranks that hold some of it are level to within one
+/// token, the extra tokens on the lowest ranks, and no other rank of the part is below them.
+void pour(const Members& members, const ClassPart& part) {
+  Tokens floor[kMaxPartMembers];
+  Tokens sorted[kMaxPartMembers];
   Tokens total = 0;
-  for (int i = 0; i < n; ++i) {
-    total += amount[i];
-    state.load[rank[i]] -= amount[i];
-    floor[i] = state.load[rank[i]];
+  for (int i = 0; i < part.size; ++i) {
+    const int member = part.first + i * part.stride;
+    total += members.amount[member];
+    floor[i] = members.load[members.rank[member]] - members.amount[member];
+    int place = i;
+    for (; place > 0 && sorted[place - 1] > floor[i]; --place) {
+      sorted[place] = sorted[place - 1];
+    }
+    sorted[place] = floor[i];
   }
-  std::sort(floor, floor + n);
   std::int64_t below = 0;
   int m = 0;  // the m lowest floors are under water
-  while (m < n && static_cast<std::int64_t>(floor[m]) * m - below <= total) {
-    below += floor[m++];
+  while (m < part.size && static_cast<std::int64_t>(sorted[m]) * m - below <= total) {
+    below += sorted[m++];
   }
-  const std::int64_t volume = total + below;
-  const Tokens level = floor_div(volume, m);
-  auto extra = static_cast<Tokens>(volume - static_cast<std::int64_t>(level) * m);
-  for (int i = 0; i < n; ++i) {
-    Tokens& load = state.load[rank[i]];
-    amount[i] = 0;
-    if (load <= level) {
-      amount[i] = level - load + (extra > 0 ? 1 : 0);
+  const auto volume = static_cast<std::uint32_t>(total + below);
+  const auto level = static_cast<Tokens>(volume / m);
+  auto extra = static_cast<Tokens>(volume % m);
+  for (int i = 0; i < part.size; ++i) {
+    const int member = part.first + i * part.stride;
+    Tokens poured = 0;
+    if (floor[i] <= level) {
+      poured = level - floor[i] + (extra > 0 ? 1 : 0);
       extra -= extra > 0 ? 1 : 0;
     }
-    load += amount[i];
+    members.amount[member] = poured;
+    members.load[members.rank[member]] = floor[i] + poured;
+  }
+}
+
+template <bool kOverRelax>
+void level_part(const Members& members, const ClassPart& part) {
+  if (part.size > 2) {
+    pour(members, part);
+  } else if (part.size == 2) {
+    const int u = part.first;
+    const int v = part.first + part.stride;
+    level_pair<kOverRelax>(members.load[members.rank[u]], members.load[members.rank[v]], members.amount[u],
+                           members.amount[v]);
+  }
+}
+
+template <bool kOverRelax>
+void level_class(const Members& members, int num_members) {
+  for (int round = 0; round < num_rounds(num_members); ++round) {
+    for (int i = 0; i < num_parts(num_members); ++i) {
+      level_part<kOverRelax>(members, class_part(num_members, round, i));
+    }
   }
 }
 
 template <bool kOverRelax>
 void sweep(const SplitGraph::Impl& graph, const Component& component, SolveState& state) {
-  Tokens* const load = state.load.data();
   for (std::int32_t i = component.first_class; i < component.first_class + component.num_classes; ++i) {
     const ExpertClass& c = graph.classes[i];
+    const Members members{graph.arc_rank.data() + c.first_arc, state.amount.data() + c.first_arc, state.load.data()};
     if (c.num_members == 2) {
-      const std::int32_t* const rank = graph.arc_rank.data() + c.first_arc;
-      Tokens* const amount = state.amount.data() + c.first_arc;
-      level_pair<kOverRelax>(load[rank[0]], load[rank[1]], amount[0], amount[1]);
+      level_pair<kOverRelax>(members.load[members.rank[0]], members.load[members.rank[1]], members.amount[0],
+                             members.amount[1]);
     } else {
-      level_class(graph, c, state);
+      level_class<kOverRelax>(members, c.num_members);
     }
   }
 }

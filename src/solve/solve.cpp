@@ -44,7 +44,6 @@ void resize(const SplitGraph::Impl& graph, SolveState& state, Plan& plan) {
   state.fixed_load.resize(graph.num_ranks);
   state.load.resize(graph.num_ranks);
   state.amount.resize(graph.arc_rank.size());
-  state.scratch.resize(graph.num_ranks);
   state.distance.resize(graph.num_ranks);
   state.queue.resize(graph.num_ranks);
   state.room.resize(graph.num_ranks);

@@ -7,7 +7,8 @@
 
 namespace lplb::cuda {
 
-inline constexpr int kScratchPerRank = 4;
+/// Words that a warp needs for itself, where its lanes have so many ranks.
+constexpr int scratch_words(int num_ranks) { return 4 * (num_ranks + 2); }
 
 /// Work and outcome of one component.
 struct alignas(16) SolveOutcome {
@@ -37,7 +38,7 @@ struct SolveArrays {
   int* load;                    // [G] out
   int* in_bottleneck;           // [G] out
   int* amounts;                 // [num_amounts] out
-  int* scratch;                 // of this warp: kScratchPerRank words a rank of the largest component, in whole warps
+  int* scratch;                 // of this warp: scratch_words() of the largest component, in whole warps
 };
 
 }  // namespace lplb::cuda

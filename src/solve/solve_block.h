@@ -33,6 +33,8 @@ LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, Solve
   switch (kind) {
     case TaskKind::kPairs1x8:
       return PairSolver<Simt, 1, kMaxPairColors>(task_of<Simt>(task_word), arrays).run(outcome);
+    case TaskKind::kPairs2x3:
+      return PairSolver<Simt, 2, kMaxPairColorsOf64 / 2>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kPairs2x6:
       return PairSolver<Simt, 2, kMaxPairColorsOf64>(task_of<Simt>(task_word), arrays).run(outcome);
     case TaskKind::kClasses1:

@@ -29,31 +29,41 @@ class ClassSolver {
 
   LPLB_DEVICE int equalize(int max_sweeps) {
     ClassStep<Simt, kRanksPerLane> step(c_, table_);
-    return c_.equalize(max_sweeps, [&] {
-      step.begin_sweep();
-      LPLB_ROLL
-      for (int color = 0; color < c_.task.num_colors; ++color) {
-        step.level(color);
-      }
-    });
+    return c_.equalize(max_sweeps, [&] { step.run_sweep(); });
   }
 
+  /// What the next color needs is on its way while one is taken in.
   LPLB_DEVICE void find_outlets() {
+    Ranks members[kRanksPerLane];
+    int amount[kRanksPerLane];
+    const auto fetch = [&](int color) {
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
+        members[i] = table_.masks[index];
+        amount[i] = table_.amounts[index];
+      }
+    };
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       c_.outlets[i] = Ranks{};
-      LPLB_UNROLL_BY_4
-      for (int color = 0; color < c_.task.num_colors; ++color) {
-        const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
-        const Ranks members = table_.masks[index];
-        c_.outlets[i] = c_.is_rank(i) && table_.amounts[index] > 0 ? c_.outlets[i].joined(members) : c_.outlets[i];
+    }
+    fetch(0);
+    LPLB_ROLL
+    for (int color = 1; color <= c_.task.num_colors; ++color) {
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        const bool has_tokens = c_.is_rank(i) && amount[i] > 0;
+        c_.outlets[i] = c_.outlets[i].joined(has_tokens ? members[i] : Ranks{});
       }
+      fetch(std::min(color, c_.task.num_colors - 1));
     }
   }
 
   /// Level by level, farthest first; the ranks of a level are independent of each other.
   LPLB_DEVICE void push_wave() {
     int* const rooms = table_.scratch + kRanksPerLane * kWarpSize;
+    find_useful_colors();
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       table_.scratch[c_.rank_at(i)] = c_.load[i];
@@ -80,30 +90,78 @@ class ClassSolver {
  private:
   LPLB_DEVICE void start() {
     int fixed[kRanksPerLane];
+    ClassArc arc[kRanksPerLane];
+    const auto fetch = [&](int color) {
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        arc[i] = table_.arcs[table_.index_of(color, table_.some_rank(c_.rank_at(i)))];
+      }
+    };
+    fetch(0);
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
       fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
       c_.load[i] = fixed[i];
-      LPLB_UNROLL_BY_4
-      for (int color = 0; color < c_.task.num_colors; ++color) {
-        const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
-        const int amount = even_share(table_.arcs[index]);
+    }
+    LPLB_ROLL
+    for (int color = 0; color < c_.task.num_colors; ++color) {
+      int amount[kRanksPerLane];
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        amount[i] = c_.is_rank(i) ? even_share(arc[i]) : 0;
+      }
+      fetch(std::min(color + 1, c_.task.num_colors - 1));
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        c_.load[i] += amount[i];
         if (c_.is_rank(i)) {
-          table_.amounts[index] = amount;
+          table_.amounts[table_.index_of(color, c_.rank_at(i))] = amount[i];
         }
-        c_.load[i] += c_.is_rank(i) ? amount : 0;
       }
     }
     c_.start_bound(fixed);
   }
 
-  LPLB_DEVICE int even_share(SolveArc arc) const {
-    const unsigned num_members = arc.head & 255;
-    const unsigned tokens = c_.arrays.class_total[arc.head >> 16];
+  LPLB_DEVICE int even_share(ClassArc arc) const {
+    const unsigned num_members = arc & 255;
+    const unsigned tokens = c_.arrays.tokens[arc >> 16];
     const unsigned share = divide(tokens, num_members, c_.reciprocal(num_members));
-    const bool has_more = (arc.head >> 8 & 255) < tokens - share * num_members;
+    const bool has_more = (arc >> 8 & 255) < tokens - share * num_members;
     return num_members == 0 ? 0 : static_cast<int>(share + (has_more ? 1 : 0));
+  }
+
+  /// Of each rank the colors whose classes have nearer members, as bits; bit 31 stands for all from 31 on.
+  LPLB_DEVICE void find_useful_colors() {
+    Ranks members[kRanksPerLane];
+    const auto fetch = [&](int color) {
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        members[i] = table_.masks[table_.index_of(color, table_.some_rank(c_.rank_at(i)))];
+      }
+    };
+    fetch(0);
+    LPLB_UNROLL
+    for (int i = 0; i < kRanksPerLane; ++i) {
+      useful_colors_[i] = 0;
+    }
+    LPLB_ROLL
+    for (int color = 0; color < c_.task.num_colors; ++color) {
+      LPLB_UNROLL
+      for (int i = 0; i < kRanksPerLane; ++i) {
+        useful_colors_[i] |= members[i].meets(c_.nearer[i]) ? 1U << std::min(color, 31) : 0;
+      }
+      fetch(std::min(color + 1, c_.task.num_colors - 1));
+    }
+  }
+
+  /// The first useful color from `color` on.
+  LPLB_DEVICE int useful_color(int i, int color) const {
+    if (color > 31) {
+      return color;
+    }
+    const unsigned rest = useful_colors_[i] >> color;
+    return rest == 0 ? c_.task.num_colors : color + Simt::lowest_bit(rest);
   }
 
   /// Color by color, nearer members ascending. Others add to what they take at the same time.
@@ -111,10 +169,10 @@ class ClassSolver {
     int* const loads = table_.scratch;
     int excess = loads[c_.rank_at(i)] - c_.outcome.target;
     LPLB_ROLL
-    for (int color = 0; color < c_.task.num_colors && excess > 0; ++color) {
+    for (int color = useful_color(i, 0); color < c_.task.num_colors && excess > 0; color = useful_color(i, color + 1)) {
       const int own = table_.index_of(color, c_.rank_at(i));
       Ranks takers = table_.masks[own].common(c_.nearer[i]);
-      const int most = takers.is_empty() ? 0 : std::min(excess, table_.amounts[own]);
+      const int most = std::min(excess, table_.amounts[own]);
       int left = most;
       LPLB_ROLL
       for (int taker = takers.lowest(); taker >= 0 && left > 0; taker = takers.lowest()) {
@@ -124,17 +182,16 @@ class ClassSolver {
         Simt::add(table_.amounts + table_.index_of(color, taker), move);
         Simt::add(loads + taker, move);
       }
-      if (left < most) {
-        table_.amounts[own] -= most - left;
-        loads[c_.rank_at(i)] -= most - left;
-        excess -= most - left;
-      }
+      Simt::add(table_.amounts + own, left - most);
+      Simt::add(loads + c_.rank_at(i), left - most);
+      excess -= most - left;
     }
   }
 
   WarpComponent<Simt, kRanksPerLane> c_;
   ClassTable<Simt, kRanksPerLane> table_;
   int rank_[kRanksPerLane];  // by its number in the placement
+  unsigned useful_colors_[kRanksPerLane];
 };
 
 }  // namespace lplb::cuda

@@ -4,7 +4,6 @@
 #include "solve/solve_config.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "solve/solve_arrays.h"
 
@@ -57,10 +56,7 @@ SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
   layout.load = shared.take(shape.num_ranks);
   layout.in_bottleneck = shared.take(shape.num_ranks);
   layout.outcomes = shared.take(4 * (shape.num_ranks / 2));  // each has two ranks at least
-  // A warp has one, two or four ranks a lane.
-  const int ranks = static_cast<int>(
-      std::bit_ceil(static_cast<unsigned>(std::clamp(shape.num_ranks, kWarpSize, kMaxComponentRanks))));
-  layout.scratch_stride = kScratchPerRank * ranks;
+  layout.scratch_stride = scratch_words(kWarpSize * class_ranks_per_lane(shape.num_ranks));
   layout.scratch = shared.take(layout.scratch_stride * num_threads / kWarpSize);
   Stacker spill(0);
   layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
+#include "solve/class_parts.h"
 #include "solve/split_graph.h"
 
 namespace lplb::cuda {
@@ -94,13 +96,13 @@ class ImageWriter {
       task.num_ranks = c.num_ranks;
       task.has_cycle = c.has_cycle ? 1 : 0;
       task.component = static_cast<std::int32_t>(i);
+      bool is_any_wide = false;
       for (const ExpertClass& e : std::span(graph_.classes).subspan(c.first_class, c.num_classes)) {
         task.num_colors = std::max(task.num_colors, e.color + 1);
-        needs_totals_ = needs_totals_ || e.num_members > 2 || e.num_experts > 1;
-        task.wide_colors |= e.num_members > 2 ? 1U << std::min(e.color, 31) : 0;
+        needs_totals_ = needs_totals_ || e.num_experts > 1;
+        is_any_wide = is_any_wide || e.num_members > 2;
       }
-      task.kind = kind_of(task);
-      needs_totals_ = needs_totals_ || !is_pairs(task);
+      task.kind = kind_of(task, is_any_wide);
       task.reciprocal = reciprocal_of(task.num_ranks);
       task.first_amount = header_.num_amounts;
       header_.num_amounts += task.num_colors * task.num_ranks;
@@ -110,20 +112,30 @@ class ImageWriter {
     std::ranges::stable_sort(tasks_, std::greater{}, &SolveTask::num_ranks);
   }
 
-  static TaskKind kind_of(const SolveTask& task) {
-    if (task.wide_colors == 0 && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
+  static TaskKind kind_of(const SolveTask& task, bool is_any_wide) {
+    if (!is_any_wide && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
       return task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8 : TaskKind::kPairs1x4;
     }
-    if (task.wide_colors == 0 && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
-      return TaskKind::kPairs2x6;
+    if (!is_any_wide && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
+      return task.num_colors > kMaxPairColorsOf64 / 2 ? TaskKind::kPairs2x6 : TaskKind::kPairs2x3;
     }
-    return task.num_ranks <= 32   ? TaskKind::kClasses1
-           : task.num_ranks <= 64 ? TaskKind::kClasses2
-                                  : TaskKind::kClasses4;
+    const int ranks_per_lane = class_ranks_per_lane(task.num_ranks);
+    return ranks_per_lane == 1 ? TaskKind::kClasses1 : ranks_per_lane == 2 ? TaskKind::kClasses2 : TaskKind::kClasses4;
   }
 
-  /// Words that hold a rank of the component as a bit each.
-  static int mask_words(const SolveTask& task) { return task.num_ranks <= 32 ? 1 : task.num_ranks <= 64 ? 2 : 4; }
+  /// Ranks a lane, and words that hold a rank of the component as a bit each.
+  static int mask_words(const SolveTask& task) {
+    switch (task.kind) {
+      case TaskKind::kPairs2x3:
+      case TaskKind::kPairs2x6:
+      case TaskKind::kClasses2:
+        return 2;
+      case TaskKind::kClasses4:
+        return 4;
+      default:
+        return 1;
+    }
+  }
 
   /// One table for all tasks, the largest of which comes first.
   void write_reciprocals() {
@@ -146,7 +158,8 @@ class ImageWriter {
 
   void write_pairs(SolveTask& task) {
     const Component& component = graph_.components[task.component];
-    const std::size_t num_colors = task.kind == TaskKind::kPairs1x4 ? kMaxPairColors / 2 : kMaxPairColors;
+    const bool is_four = task.kind == TaskKind::kPairs1x4 || task.kind == TaskKind::kPairs2x3;
+    const std::size_t num_colors = is_four ? kMaxPairColors / 2 : kMaxPairColors;
     const std::size_t num_lanes = 32 * static_cast<std::size_t>(mask_words(task));
     std::vector<PairWord> words(num_lanes * num_colors);
     for (std::size_t i = 0; i < words.size(); ++i) {
@@ -174,16 +187,13 @@ class ImageWriter {
     const Component& component = graph_.components[task.component];
     const int num_words = mask_words(task);
     const std::size_t num_arcs = static_cast<std::size_t>(task.num_colors) * task.num_ranks;
-    std::vector<SolveArc> arcs(num_arcs);
+    std::vector<ClassArc> arcs(num_arcs, static_cast<ClassArc>(graph_.num_logical) << 16);
     std::vector<std::uint32_t> masks(num_arcs * num_words);
-    std::vector<std::uint32_t> num_wide(task.num_colors);
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
       const ExpertClass& c = graph_.classes[i];
-      const std::uint32_t members = c.num_members == 2 ? pack_pair(c) : num_wide[c.color]++;
       for (int j = 0; j < c.num_members; ++j) {
         const std::size_t arc = static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]];
-        arcs[arc] = {.head = static_cast<std::uint32_t>(c.num_members | j << 8) | static_cast<std::uint32_t>(i) << 16,
-                     .members = members};
+        arcs[arc] = static_cast<ClassArc>(c.num_members | j << 8) | tokens_word(i);
         for (const std::int32_t member : members_of(c)) {
           masks[arc * num_words + local_[member] / 32] |= 1U << local_[member] % 32;
         }
@@ -191,13 +201,66 @@ class ImageWriter {
     }
     task.arcs = append(arcs);
     task.masks = append(masks);
+    write_steps(task);
+  }
+
+  /// The rounds of one color after another.
+  void write_steps(SolveTask& task) {
+    std::vector<PartArc> steps;
+    for (int color = 0; color < task.num_colors; ++color) {
+      const std::vector<ExpertClass> classes = classes_of(task, color);
+      const int most = std::ranges::max(classes, {}, &ExpertClass::num_members).num_members;
+      for (int round = 0; round < num_rounds(most); ++round) {
+        const bool is_of_color_before = round > 0 || task.num_colors == 1;
+        const std::size_t first = steps.size();
+        for (int rank = 0; rank < task.num_ranks; ++rank) {
+          steps.push_back({.part = part_word(task, {}, 0),
+                           .amount_and_step = static_cast<std::uint32_t>(color * task.num_ranks + rank) |
+                                              (most > 2 ? PartArc::kAnyWide : 0) |
+                                              (is_of_color_before ? PartArc::kOfColorBefore : 0)});
+        }
+        for (const ExpertClass& c : classes) {
+          write_parts(task, c, round, std::span(steps).subspan(first));
+        }
+      }
+    }
+    task.num_steps = static_cast<std::int32_t>(steps.size()) / task.num_ranks;
+    task.steps = append(steps);
+  }
+
+  std::vector<ExpertClass> classes_of(const SolveTask& task, int color) const {
+    const Component& component = graph_.components[task.component];
+    std::vector<ExpertClass> classes;
+    std::ranges::copy_if(std::span(graph_.classes).subspan(component.first_class, component.num_classes),
+                         std::back_inserter(classes), [&](const ExpertClass& c) { return c.color == color; });
+    return classes;
+  }
+
+  /// Of one round of a class. `arcs` [R] of a step.
+  void write_parts(const SolveTask& task, const ExpertClass& c, int round, std::span<PartArc> arcs) const {
+    for (int i = 0; round < num_rounds(c.num_members) && i < num_parts(c.num_members); ++i) {
+      const ClassPart part = class_part(c.num_members, round, i);
+      std::vector<std::int32_t> members;
+      for (int j = 0; j < part.size; ++j) {
+        members.push_back(local_[members_of(c)[part.first + j * part.stride]]);
+      }
+      for (int j = 0; j < part.size; ++j) {
+        arcs[members[j]].part = part_word(task, members, j);
+      }
+    }
+  }
+
+  /// As `members[own]` sees them.
+  static std::uint32_t part_word(const SolveTask& task, const std::vector<std::int32_t>& members, int own) {
+    std::uint32_t word = static_cast<std::uint32_t>(own << 24) | static_cast<std::uint32_t>(members.size()) << 26;
+    for (int i = 0; i < kMaxPartMembers - 1; ++i) {
+      const std::size_t other = i < own ? i : i + 1;
+      word |= static_cast<std::uint32_t>(other < members.size() ? members[other] : no_rank(mask_words(task))) << 8 * i;
+    }
+    return word;
   }
 
   static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x6; }
-
-  std::uint32_t pack_pair(const ExpertClass& c) const {
-    return static_cast<std::uint32_t>(local_[members_of(c)[0]] | local_[members_of(c)[1]] << 8);
-  }
 
   void write_classes() {
     class_task_.resize(graph_.classes.size());

@@ -16,12 +16,14 @@ namespace lplb::cuda {
 inline constexpr int kMaxComponentRanks = 128;
 inline constexpr int kMaxPairColors = 8;
 inline constexpr int kMaxPairColorsOf64 = 6;  // of more than 32 ranks
+/// Ranks a lane in a component with classes. Where lanes have one each, one of them has none (no_rank).
+constexpr int class_ranks_per_lane(int num_ranks) { return num_ranks < 32 ? 1 : num_ranks <= 64 ? 2 : 4; }
 inline constexpr int kMaxImageLogical = 4096;
 inline constexpr int kMaxImagePhysical = 16384;
 
 /// How a warp works on a component. Pairs: classes of two ranks alone, all in registers; up to 32 ranks and 4 colors,
-/// 32 and 8, or 64 and 6. Classes: any, up to 32, 64 or 128 ranks.
-enum class TaskKind : std::int32_t { kPairs1x4, kPairs1x8, kPairs2x6, kClasses1, kClasses2, kClasses4 };
+/// 32 and 8, 64 and 3, or 64 and 6. Classes: any, up to 31, 64 or 128 ranks.
+enum class TaskKind : std::int32_t { kPairs1x4, kPairs1x8, kPairs2x3, kPairs2x6, kClasses1, kClasses2, kClasses4 };
 
 /// A component with classes: the work of one warp.
 struct alignas(16) SolveTask {
@@ -31,12 +33,14 @@ struct alignas(16) SolveTask {
   TaskKind kind;            //
   std::int32_t has_cycle;   // 0 or 1
   std::int32_t component;   // number of the component
-  std::int32_t arcs;   // pairs: word offset of PairWord [lanes' ranks, 4 or 8]; classes: of SolveArc [num_colors, R]
+  std::int32_t arcs;   // pairs: word offset of PairWord [lanes' ranks, 4 or 8]; classes: of ClassArc [num_colors, R]
   std::int32_t masks;  // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
+  std::int32_t steps;  // classes: word offset of PartArc [num_steps, R]
+  std::int32_t num_steps;     // of a sweep
   std::int32_t first_amount;  // of the amounts [num_colors, R]
-  std::uint32_t wide_colors;  // bit k: color k has a class of three ranks or more; bit 31 stands for all from 31 on
   std::uint32_t reciprocal;   // reciprocal_of(R)
   std::int32_t reciprocals;   // word offset of reciprocal_of(n), n = 0..R
+  std::int32_t padding[3];
 };
 
 inline constexpr int kTaskWords = sizeof(SolveTask) / sizeof(std::uint32_t);
@@ -53,12 +57,30 @@ constexpr std::uint32_t reciprocal_of(std::uint32_t n) {
 using PairWord = std::uint32_t;
 inline constexpr std::uint32_t kPairIsLower = 1U << 8;
 
-/// What a rank has of one color; all 0 where it has no class. Members are numbers within the component.
-struct alignas(8) SolveArc {
-  std::uint32_t head;  // num_members | index of the rank among them << 8 | class << 16
-  /// Of a pair: the lower rank | the higher one << 8. Of more: number of the class among those of its color.
-  std::uint32_t members;
+/// What a rank has of one color: members of the class | index of the rank among them << 8 | index of its tokens, as
+/// PairWord has it, << 16. Where it has no class: no members, and the tokens of expert E.
+using ClassArc = std::uint32_t;
+
+/// The part of a class (class_parts.h) that a rank has in one step of a sweep, as this rank sees it.
+struct alignas(8) PartArc {
+  /// The others, ascending, numbers within the component, eight bits each; where there is none, no_rank() | number of
+  /// lower ones << 24 | members of the part << 26. Where the rank is in none, or alone in one: less than two members.
+  std::uint32_t part;
+  std::uint32_t amount_and_step;  // index of the rank's amount | kOfColorBefore | kAnyWide
+
+  static constexpr std::uint32_t kAnyWide = 1U << 31;        // some part of this step has three members or more
+  static constexpr std::uint32_t kOfColorBefore = 1U << 30;  // the step before has the same color, around the end
+
+  constexpr int other(int i) const { return static_cast<int>(part >> 8 * i & 255); }
+  constexpr unsigned place() const { return part >> 24 & 3; }
+  constexpr unsigned size() const { return part >> 26; }
+  constexpr int amount() const { return static_cast<int>(amount_and_step & (kOfColorBefore - 1)); }
+  constexpr bool is_any_wide() const { return (amount_and_step & kAnyWide) != 0; }
+  constexpr bool is_of_color_before() const { return (amount_and_step & kOfColorBefore) != 0; }
 };
+
+/// In place of a rank that a part does not have: a lane without a rank where lanes have one each, else one beyond all.
+constexpr int no_rank(int ranks_per_lane) { return ranks_per_lane == 1 ? 31 : 32 * ranks_per_lane; }
 
 /// A class as the way back to experts needs it.
 struct alignas(16) SolveClass {

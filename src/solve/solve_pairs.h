@@ -87,7 +87,7 @@ class PairSolver {
   template <class Visit>
   LPLB_DEVICE void each_color(const Visit& visit) {
     LPLB_UNROLL
-    for (int color = 0; color < 4; ++color) {
+    for (int color = 0; color < std::min(4, kColors); ++color) {
       visit(color);
     }
     LPLB_UNROLL

@@ -15,7 +15,6 @@ struct SolveWorkspace::Impl {
   std::vector<Tokens> fixed_load;  // [G] base + solo
   std::vector<Tokens> load;        // [G] base + solo + classes
   std::vector<Tokens> amount;      // [num_arcs] tokens of the class on the arc's rank
-  std::vector<Tokens> scratch;     // [largest class]
   // Breadth-first search of `finish`.
   std::vector<std::int32_t> distance;      // [G] arcs to the nearest rank below the target; kUnreached
   std::vector<std::int32_t> queue;         // [G] ranks by distance

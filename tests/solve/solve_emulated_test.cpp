@@ -74,6 +74,21 @@ TEST(SolveEmulated, RandomInstances) {
   }
 }
 
+/// Few experts on many ranks: large classes, where lanes begin to have two ranks or four.
+TEST(SolveEmulated, LargeClasses) {
+  for (const int num_ranks : {30, 31, 32, 33, 63, 64, 65, 128}) {
+    for (const int num_logical : {1, 3, 6, num_ranks}) {
+      Rng rng = seeded(306, 1'000 * num_ranks + num_logical);
+      const Placement placement(random_detail::anywhere(rng, 3 * num_ranks, num_logical), num_logical, num_ranks);
+      Instance instance{.placement = placement, .counts = {}, .base_load = {}, .live = {}};
+      instance.counts = random_detail::random_counts(rng, num_logical);
+      expect_equal(instance, {.num_splits = 1'000});
+      instance.base_load = random_detail::random_base(rng, instance);
+      expect_equal(instance, {.num_splits = 1'000});
+    }
+  }
+}
+
 TEST(SolveEmulated, WithoutRoomInSharedMemory) {
   for (int index = 0; index < 100; ++index) {
     Rng rng = seeded(302, index);

@@ -158,7 +158,7 @@ struct EmulatedSimt {
   static void sync_block() { block().meet_block(); }
   static void sync_warp() { block().meet_warp(0, 0); }
 
-  static int shuffle(int value, int lane) { return static_cast<int>(block().meet_warp(1, value)[lane % 32]); }
+  static int shuffle(int value, int lane) { return static_cast<int>(block().meet_warp(1, value)[lane & 31]); }
   static unsigned ballot(bool flag) {
     unsigned bits = 0;
     const auto& values = block().meet_warp(2, flag ? 1 : 0);
