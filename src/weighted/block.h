@@ -6,7 +6,8 @@
 //   thread(), num_threads()   who runs
 //   sync()                    all threads have come here and see each other's writes
 //   combine(Extremes)         maxima and sums over all threads, the same for each, in a fixed order; a sync() too
-//   sum(double), max(double)  likewise
+//   sum(double), sum(int), max(double)   likewise; a maximum is of values that are not negative
+//   sum(double (&)[n])        of each of several, which take hardly longer than one
 //   kChunk                    entries of a row of the matrix that a thread holds in registers; 0 = they stay in memory
 //   chunk_bits()              of the number of threads that share a row then
 //   kPlain                    there are no extra rows, and the tolerance is none that rounding is felt at
@@ -74,6 +75,9 @@ struct SerialBlock {
   static void sync() {}
   static Extremes<double> combine(const Extremes<double>& values) { return values; }
   static double sum(double value) { return value; }
+  static int sum(int value) { return value; }
+  template <int kCount>
+  static void sum(double (&)[kCount]) {}
   static double max(double value) { return value; }
   static double inverse(double x) { return 1 / x; }
   static int exponent(std::uint32_t bits) {

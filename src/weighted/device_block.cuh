@@ -62,15 +62,30 @@ class DeviceBlock : public DeviceArithmetic {
     });
   }
   __device__ double sum(double value) {
-    for (int step = 16; step > 0; step /= 2) {
-      value += __shfl_xor_sync(kAllLanes, value, step);
-    }
-    return over_warps(value, [](double a, double b) { return a + b; });
+    double values[1] = {value};
+    sum(values);
+    return values[0];
   }
-  __device__ double max(double value) {
+  template <int kCount>
+  __device__ void sum(double (&values)[kCount]) {
     for (int step = 16; step > 0; step /= 2) {
-      value = larger(value, __shfl_xor_sync(kAllLanes, value, step));
+      for (double& value : values) {
+        value += __shfl_xor_sync(kAllLanes, value, step);
+      }
     }
+    for (double& value : values) {
+      value = over_warps(value, [](double a, double b) { return a + b; });
+    }
+  }
+  __device__ int sum(int value) {
+    return over_warps(__reduce_add_sync(kAllLanes, value), [](int a, int b) { return a + b; });
+  }
+  /// As floats: the largest high word, and the largest low word of those that have it.
+  __device__ double max(double value) {
+    const auto high = static_cast<unsigned>(__double2hiint(value));
+    const unsigned most = __reduce_max_sync(kAllLanes, high);
+    const unsigned low = high == most ? static_cast<unsigned>(__double2loint(value)) : 0;
+    value = __hiloint2double(static_cast<int>(most), static_cast<int>(__reduce_max_sync(kAllLanes, low)));
     return over_warps(value, [](double a, double b) { return larger(a, b); });
   }
 

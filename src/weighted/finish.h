@@ -46,13 +46,20 @@ class Finish {
       const int end = image_.ints(h_.expert_begin)[j + 1];
       long long left = static_cast<long long>(tokens) << bits;
       int largest = begin;
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        const double share = smaller(m_.x()[p], m_.tokens()[j]);
-        largest = m_.x()[p] > m_.x()[largest] ? p : largest;
-        m_.move()[p] = static_cast<double>(static_cast<long long>(share * units_per_token));
-        left -= static_cast<long long>(m_.move()[p]);
-      }
+      double most = m_.x()[begin];
+      for_pairs(begin, end, [&](int p, int q) {
+        const double x_p = m_.x()[p];
+        const double x_q = m_.x()[q];
+        const auto units_p = static_cast<long long>(smaller(x_p, m_.tokens()[j]) * units_per_token);
+        const auto units_q = static_cast<long long>(smaller(x_q, m_.tokens()[j]) * units_per_token);
+        m_.move()[p] = static_cast<double>(units_p);
+        m_.move()[q] = static_cast<double>(units_q);
+        left -= units_p + (q != p ? units_q : 0);
+        largest = x_p > most ? p : largest;
+        most = larger(most, x_p);
+        largest = x_q > most ? q : largest;
+        most = larger(most, x_q);
+      });
       m_.move()[largest] += static_cast<double>(left);
       LPLB_WEIGHTED_ROLL
       for (int p = begin; p < end; ++p) {
@@ -154,9 +161,11 @@ class Finish {
       sums.duals += is_time_row<Block>(h_, i) ? m_.dual()[i] : 0;
     });
     deal(block_, h_.num_experts, [&](int j) { add_lowest_price(sums, j); });
+    double all[3] = {sums.value, sums.size, sums.duals};
+    block_.sum(all);
     const double rounding = rounding_of(h_);
-    const double value = block_.sum(sums.value) - rounding * block_.sum(sums.size);
-    const double duals = block_.sum(sums.duals) * (1 + rounding);
+    const double value = all[0] - rounding * all[1];
+    const double duals = all[2] * (1 + rounding);
     return larger(m_.scalars().largest_base * (1 - rounding), value / duals);
   }
 
@@ -166,23 +175,33 @@ class Finish {
     double duals = 0;
   };
 
+  struct Price {
+    double value;
+    double size;
+  };
+  LPLB_WEIGHTED Price price_of(int p) const {
+    const double time_price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
+    Price price{time_price, time_price};
+    LPLB_WEIGHTED_ROLL
+    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
+      const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
+      price.value += part;
+      price.size += magnitude(part);
+    }
+    return price;
+  }
+
   LPLB_WEIGHTED void add_lowest_price(Sums& sums, int j) const {
     double lowest = 0;
     double size = 0;
     const int begin = image_.ints(h_.expert_begin)[j];
-    LPLB_WEIGHTED_ROLL
-    for (int p = begin; p < image_.ints(h_.expert_begin)[j + 1]; ++p) {
-      double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
-      double price_size = price;
-      LPLB_WEIGHTED_ROLL
-      for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
-        const double part = image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
-        price += part;
-        price_size += magnitude(part);
-      }
-      lowest = p == begin ? price : smaller(lowest, price);
-      size = larger(size, price_size);
-    }
+    for_pairs(begin, image_.ints(h_.expert_begin)[j + 1], [&](int p, int q) {
+      const Price price_p = price_of(p);
+      const Price price_q = price_of(q);
+      const double lower = smaller(price_p.value, price_q.value);
+      lowest = p == begin ? lower : smaller(lowest, lower);
+      size = larger(size, larger(price_p.size, price_q.size));
+    });
     sums.value += m_.tokens()[j] * lowest;
     sums.size += m_.tokens()[j] * size;
   }

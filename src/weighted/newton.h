@@ -51,8 +51,7 @@ class Newton {
   LPLB_WEIGHTED void solve_first(double shift) {
     set_rhs();
     matrix_.assemble_and_invert(shift);
-    double solved_sum = 0;
-    double ones_sum = 0;
+    double sums[2] = {0, 0};  // of what is solved, and of the ones
     for_rows([&](int i) {
       double solved = 0;
       double ones = 0;
@@ -62,11 +61,12 @@ class Newton {
       });
       m_.step()[i] = solved;
       m_.ones()[i] = ones;
-      solved_sum += is_time_row<Block>(h_, i) ? solved : 0;
-      ones_sum += is_time_row<Block>(h_, i) ? ones : 0;
+      sums[0] += is_time_row<Block>(h_, i) ? solved : 0;
+      sums[1] += is_time_row<Block>(h_, i) ? ones : 0;
     });
-    ones_inverse_ = Block::inverse(block_.sum(ones_sum));
-    finish_solve(block_.sum(solved_sum));
+    block_.sum(sums);
+    ones_inverse_ = Block::inverse(sums[1]);
+    finish_solve(sums[0]);
   }
 
   /// Another, for other wishes.

@@ -17,12 +17,12 @@ class Start {
 
   /// After FixedTimes::add_up by `num_adders` threads, and a barrier. Returns whether there is something to decide.
   LPLB_WEIGHTED bool run(int num_adders) {
-    const double num_active = block_.sum(stage_experts());
+    const int num_active = block_.sum(stage_experts());
     const double largest_base = block_.max(set_base(num_adders));
     set_extra_base();
     if (block_.thread() == 0) {
       m_.scalars().largest_base = largest_base;
-      m_.scalars().products_inverse = Block::inverse(num_active + h_.num_rows);
+      m_.scalars().products_inverse = Block::inverse(static_cast<double>(num_active + h_.num_rows));
     }
     if (h_.num_time_rows > h_.num_rank_rows) {
       set_floor();
@@ -37,8 +37,8 @@ class Start {
 
  private:
   /// Returns the number of columns that have tokens to divide.
-  LPLB_WEIGHTED double stage_experts() {
-    double num_active = 0;
+  LPLB_WEIGHTED int stage_experts() {
+    int num_active = 0;
     deal(block_, h_.num_experts, [&](int j) {
       const double tokens = batch_.counts[image_.ints(h_.expert_id)[j]];
       const int begin = image_.ints(h_.expert_begin)[j];
@@ -127,26 +127,34 @@ class Start {
     deal(block_, h_.num_experts, [&](int j) {
       const int begin = image_.ints(h_.expert_begin)[j];
       const int end = image_.ints(h_.expert_begin)[j + 1];
-      double least = m_.slack()[image_.ints(h_.column_row)[begin]];
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin + 1; p < end; ++p) {
-        least = smaller(least, m_.slack()[image_.ints(h_.column_row)[p]]);
-      }
+      double least = time_at(begin);
+      for_pairs(begin, end, [&](int p, int q) { least = smaller(least, smaller(time_at(p), time_at(q))); });
       double sum = 0;
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        const double time = m_.slack()[image_.ints(h_.column_row)[p]];
-        const double part = time > 0 ? least * Block::inverse(time) : 1;
-        m_.x()[p] = image_.doubles(h_.column_start)[p] * larger(part * part * part * part, kLeastPart);
-        sum += m_.x()[p];
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double x_p = image_.doubles(h_.column_start)[p] * leaning(least, time_at(p));
+        const double x_q = image_.doubles(h_.column_start)[q] * leaning(least, time_at(q));
+        m_.x()[p] = x_p;
+        m_.x()[q] = x_q;
+        sum += x_p;
+        sum += q != p ? x_q : 0;
+      });
       const double tokens = m_.tokens()[j] * Block::inverse(sum);
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        m_.x()[p] *= tokens;
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double x_p = m_.x()[p] * tokens;
+        const double x_q = m_.x()[q] * tokens;
+        m_.x()[p] = x_p;
+        m_.x()[q] = x_q;
+      });
     });
     block_.sync();
+  }
+
+  /// Of the rank of column p, which lean_to_fast_ranks() keeps in `slack`.
+  LPLB_WEIGHTED double time_at(int p) const { return m_.slack()[image_.ints(h_.column_row)[p]]; }
+
+  LPLB_WEIGHTED static double leaning(double least, double time) {
+    const double part = time > 0 ? least * Block::inverse(time) : 1;
+    return larger(part * part * part * part, kLeastPart);
   }
 
   LPLB_WEIGHTED void set_slacks(double largest) {
@@ -199,23 +207,32 @@ class Start {
       const int begin = image_.ints(h_.expert_begin)[j];
       const int end = image_.ints(h_.expert_begin)[j + 1];
       double lowest = 0;
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
-        LPLB_WEIGHTED_ROLL
-        for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
-          price += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
-        }
-        m_.z()[p] = price;
-        lowest = p == begin ? price : smaller(lowest, price);
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double price_p = price(p);
+        const double price_q = price(q);
+        m_.z()[p] = price_p;
+        m_.z()[q] = price_q;
+        const double lower = smaller(price_p, price_q);
+        lowest = p == begin ? lower : smaller(lowest, lower);
+      });
       const double product = m_.slack()[0] * m_.dual()[0];
       const double least = product * (end - begin) * Block::inverse(m_.tokens()[j]);
-      LPLB_WEIGHTED_ROLL
-      for (int p = begin; p < end; ++p) {
-        m_.z()[p] += least - lowest;
-      }
+      for_pairs(begin, end, [&](int p, int q) {
+        const double z_p = m_.z()[p] + (least - lowest);
+        const double z_q = m_.z()[q] + (least - lowest);
+        m_.z()[p] = z_p;
+        m_.z()[q] = z_q;
+      });
     });
+  }
+
+  LPLB_WEIGHTED double price(int p) const {
+    double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
+    LPLB_WEIGHTED_ROLL
+    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
+      price += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
+    }
+    return price;
   }
 
   /// The first largest time, in units of what the start needs; the first slack of an extra row, in units of its size.

@@ -33,6 +33,13 @@ class FiberBlock {
             static_cast<float>(all.sum1)};
   }
   double sum(double value) { return bring({.sum0 = value}).sum0; }
+  int sum(int value) { return static_cast<int>(sum(static_cast<double>(value))); }
+  template <int kCount>
+  void sum(double (&values)[kCount]) {
+    for (double& value : values) {
+      value = sum(value);
+    }
+  }
   double max(double value) { return bring({.max0 = value}).max0; }
   template <class T>
   static T inverse(T x) {
