@@ -1,6 +1,7 @@
-// What the card asks for, whatever a kernel does: a node of a CUDA graph by its shape, and the fewest dependent steps
-// of a split, one warp, nothing proved and nothing handed out but one word. The floors that docs/cuda.md names. A
-// sample is one replay of a graph that holds the kernel 100 times, divided by 100. Writes JSON to the given file.
+// What the card asks for, whatever a kernel does: a node of a CUDA graph by its shape, the fewest dependent steps of a
+// split, one warp, nothing proved and nothing handed out but one word, and those of counting many ids and of remap. The
+// floors that docs/cuda.md names. A sample is one replay of a graph that holds the kernel 100 times, divided by 100.
+// Writes JSON to the given file.
 //
 //   bench_cuda_floor benchmarks/results/cuda_floor.json
 
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "cuda/cluster.cuh"
 #include "cuda/device_buffer.cuh"
 #include "cuda/launch.cuh"
 #include "cuda_bench.cuh"
@@ -140,6 +142,64 @@ __global__ void split_kernel(const __grid_constant__ Parameters p, int num_sweep
   }
 }
 
+/// What counting many ids does not do without, up to a stage. A block of 1,024 threads has a thread for four ids of
+/// int32.
+enum class CountStage { kRead, kHistogram, kCluster, kAtomic };
+
+template <CountStage kStage>
+__global__ void __launch_bounds__(1024) count_kernel(const int* ids, int* out) {
+  constexpr int kSlices = 4;  // with a histogram each
+  __shared__ int histogram[kSlices * kExperts];
+  wait_for_previous();
+  const int thread = static_cast<int>(threadIdx.x);
+  const int slice = thread / (1024 / kSlices);
+  int id[4];
+  for (int i = 0; i < 4; ++i) {
+    id[i] = ids[(static_cast<int>(blockIdx.x) * kSlices + slice) * 1024 + i * 256 + thread % 256];
+  }
+  if (kStage == CountStage::kRead) {
+    if (id[0] + id[1] + id[2] + id[3] < 0) {
+      *out = 1;
+    }
+    return;
+  }
+  histogram[thread] = 0;
+  __syncthreads();
+  for (int i = 0; i < 4; ++i) {
+    atomicAdd(histogram + slice * kExperts + id[i], 1);
+  }
+  __syncthreads();
+  if (kStage == CountStage::kCluster || kStage == CountStage::kAtomic) {
+    arrive_in_cluster();
+    wait_in_cluster();
+  }
+  if (thread < kExperts) {
+    const int sum = histogram[thread] + histogram[kExperts + thread] + histogram[2 * kExperts + thread] +
+                    histogram[3 * kExperts + thread];
+    if (kStage == CountStage::kAtomic) {
+      if (cluster_rank() == thread % 8) {
+        out[kExperts + thread] = atomicAdd(out + thread, sum);
+      }
+    } else {
+      out[thread] = sum;
+    }
+  }
+}
+
+/// What handing out a table and the ids' places cannot do without: what is known of the placement, what that says of
+/// the counts, then the quotas, a trip each; a barrier of the cluster, over which the blocks share the table; and a
+/// store that needs it.
+__global__ void __launch_bounds__(768) remap_kernel(const int* in, int* out) {
+  wait_for_previous();
+  const int thread = static_cast<int>(threadIdx.x);
+  const int first = in[thread];
+  const int second = in[first];
+  const int third = in[second];
+  arrive_in_cluster();
+  wait_in_cluster();
+  out[blockIdx.x * 768 + thread] = third;
+}
+
 /// Counts, then words that index them, none of which say that the loads are even: every sweep is made.
 std::vector<int> floor_input() {
   Rng rng(5);
@@ -153,10 +213,21 @@ std::vector<int> floor_input() {
   return words;
 }
 
+/// Of 65,536 tokens with 8 each.
+std::vector<int> many_ids() {
+  Rng rng(6);
+  std::vector<int> ids(65'536 * 8);
+  for (int& id : ids) {
+    id = static_cast<int>(rng.below(kExperts));
+  }
+  return ids;
+}
+
 int run(const char* path) {
   Bench bench;
   const DeviceBuffer<int> in(floor_input());
-  DeviceBuffer<int> out(1024);
+  const DeviceBuffer<int> ids(many_ids());
+  DeviceBuffer<int> out(32 * 768);
   const Parameters p{.in = in.data(), .out = out.data(), .flag = 0, .more = {}};
   const auto time = [&](const std::string& name, auto kernel, const LaunchConfig& config, const auto&... args) {
     bench.time(
@@ -187,6 +258,14 @@ int run(const char* path) {
     time("split/pairs_overlapping" + suffix, split_kernel, {.num_threads = 32, .overlaps_previous = true}, p,
          num_sweeps);
   }
+  const LaunchConfig many{.num_blocks = 128, .num_threads = 1024, .cluster_size = 8};
+  const int* const id_data = ids.data();
+  time("count/65536x8_read", count_kernel<CountStage::kRead>, many, id_data, out.data());
+  time("count/65536x8_histogram", count_kernel<CountStage::kHistogram>, many, id_data, out.data());
+  time("count/65536x8_cluster_barrier", count_kernel<CountStage::kCluster>, many, id_data, out.data());
+  time("count/65536x8_atomic", count_kernel<CountStage::kAtomic>, many, id_data, out.data());
+  time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = 768, .cluster_size = 8}, id_data,
+       out.data());
   bench.write_json(path, "bench_cuda_floor", 0);
   return 0;
 }
