@@ -6,8 +6,8 @@
 // are poured: the level is the lowest that the lowest, the two, three or four lowest floors allow.
 
 #include <algorithm>
-#include <limits>
 
+#include "solve/class_parts.h"
 #include "solve/simt.h"
 #include "solve/solve_arrays.h"
 #include "solve/warp_component.h"
@@ -46,35 +46,23 @@ struct alignas(8) Shown {
   int floor;
   int amount;
 };
-inline constexpr int kNoFloor = std::numeric_limits<int>::max();
 
-/// Tokens from a floor up to a level, none where the floor is higher.
-LPLB_DEVICE unsigned above(unsigned level, unsigned floor) {
-  return static_cast<unsigned>(std::max(static_cast<int>(level - floor), 0));
-}
-
-/// What `own` gets of the tokens of a part of three or four, of which it has number `own_place`. All is counted modulo
-/// 2^32, which the missing floor of a part of three does not leave in a sum of four.
+/// What `own` gets of the tokens of a part of three or four, of which it has number `own_place`.
 LPLB_DEVICE int pour(const Shown& own, const Shown (&others)[3], unsigned own_place, bool has_fourth) {
   const unsigned a = own.floor;
   const unsigned b = others[0].floor;
   const unsigned c = others[1].floor;
   const unsigned d = others[2].floor;
   const unsigned total = own.amount + others[0].amount + (others[1].amount + others[2].amount);
-  const unsigned all = a + b + (c + d);
-  const unsigned lowest = std::min(std::min(a, b), std::min(c, d));
-  const unsigned highest = std::max(std::max(a, b), std::max(c, d));
-  const unsigned two_lowest = std::min(std::min(a, b) + std::min(c, d), std::min(a + b, c + d));
-  unsigned level = std::min(std::min(total + lowest, (total + two_lowest) / 2), (total + all - highest) / 3);
-  level = has_fourth ? std::min(level, (total + all) / 4) : level;
+  const unsigned level = part_level(a, b, c, d, has_fourth, total);
   // The tokens that are left over the level go to the lowest members. A member under water that is lower than the own
   // one takes one before it; with its floor lower by one it takes just that.
-  unsigned rest = total - above(level, a);
+  unsigned rest = total - tokens_above(level, a);
   LPLB_UNROLL
   for (unsigned i = 0; i < 3; ++i) {
-    rest -= above(level, others[i].floor - (i < own_place ? 1 : 0));
+    rest -= tokens_above(level, others[i].floor - (i < own_place ? 1 : 0));
   }
-  return static_cast<int>(static_cast<int>(rest) > 0 ? above(level + 1, a) : above(level, a));
+  return static_cast<int>(static_cast<int>(rest) > 0 ? tokens_above(level + 1, a) : tokens_above(level, a));
 }
 
 template <class Simt, int kRanksPerLane>

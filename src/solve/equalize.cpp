@@ -33,44 +33,36 @@ struct Members {
 
 /// Pours what the part has into its three or four ranks: after it, ranks that hold some of it are level to within one
 /// token, the extra tokens on the lowest ranks, and no other rank of the part is below them.
-void pour(const Members& members, const ClassPart& part) {
-  Tokens floor[kMaxPartMembers];
-  Tokens sorted[kMaxPartMembers];
-  Tokens total = 0;
-  for (int i = 0; i < part.size; ++i) {
+template <int kSize>
+inline void pour(const Members& members, const ClassPart& part) {
+  std::uint32_t floors[kMaxPartMembers] = {0, 0, 0, kNoFloor};
+  std::uint32_t total = 0;
+  for (int i = 0; i < kSize; ++i) {
     const int member = part.first + i * part.stride;
     total += members.amount[member];
-    floor[i] = members.load[members.rank[member]] - members.amount[member];
-    int place = i;
-    for (; place > 0 && sorted[place - 1] > floor[i]; --place) {
-      sorted[place] = sorted[place - 1];
-    }
-    sorted[place] = floor[i];
+    floors[i] = members.load[members.rank[member]] - members.amount[member];
   }
-  std::int64_t below = 0;
-  int m = 0;  // the m lowest floors are under water
-  while (m < part.size && static_cast<std::int64_t>(sorted[m]) * m - below <= total) {
-    below += sorted[m++];
+  const std::uint32_t level = part_level(floors[0], floors[1], floors[2], floors[3], kSize == 4, total);
+  std::uint32_t rest = total;
+  for (int i = 0; i < kSize; ++i) {
+    rest -= tokens_above(level, floors[i]);
   }
-  const auto volume = static_cast<std::uint32_t>(total + below);
-  const auto level = static_cast<Tokens>(volume / m);
-  auto extra = static_cast<Tokens>(volume % m);
-  for (int i = 0; i < part.size; ++i) {
+  for (int i = 0; i < kSize; ++i) {
     const int member = part.first + i * part.stride;
-    Tokens poured = 0;
-    if (floor[i] <= level) {
-      poured = level - floor[i] + (extra > 0 ? 1 : 0);
-      extra -= extra > 0 ? 1 : 0;
-    }
-    members.amount[member] = poured;
-    members.load[members.rank[member]] = floor[i] + poured;
+    const std::uint32_t extra = rest > 0 && floors[i] <= level ? 1 : 0;
+    const std::uint32_t poured = tokens_above(level, floors[i]) + extra;
+    rest -= extra;
+    members.amount[member] = static_cast<Tokens>(poured);
+    members.load[members.rank[member]] = static_cast<Tokens>(floors[i] + poured);
   }
 }
 
 template <bool kOverRelax>
 void level_part(const Members& members, const ClassPart& part) {
-  if (part.size > 2) {
-    pour(members, part);
+  if (part.size == 4) {
+    pour<4>(members, part);
+  } else if (part.size == 3) {
+    pour<3>(members, part);
   } else if (part.size == 2) {
     const int u = part.first;
     const int v = part.first + part.stride;
@@ -79,8 +71,9 @@ void level_part(const Members& members, const ClassPart& part) {
   }
 }
 
+/// Not inlined: placements of pairs alone, which never come here, had better have a short loop.
 template <bool kOverRelax>
-void level_class(const Members& members, int num_members) {
+[[gnu::noinline]] void level_class(const Members& members, int num_members) {
   for (int round = 0; round < num_rounds(num_members); ++round) {
     for (int i = 0; i < num_parts(num_members); ++i) {
       level_part<kOverRelax>(members, class_part(num_members, round, i));
@@ -90,12 +83,12 @@ void level_class(const Members& members, int num_members) {
 
 template <bool kOverRelax>
 void sweep(const SplitGraph::Impl& graph, const Component& component, SolveState& state) {
+  Tokens* const load = state.load.data();
   for (std::int32_t i = component.first_class; i < component.first_class + component.num_classes; ++i) {
     const ExpertClass& c = graph.classes[i];
-    const Members members{graph.arc_rank.data() + c.first_arc, state.amount.data() + c.first_arc, state.load.data()};
+    const Members members{graph.arc_rank.data() + c.first_arc, state.amount.data() + c.first_arc, load};
     if (c.num_members == 2) {
-      level_pair<kOverRelax>(members.load[members.rank[0]], members.load[members.rank[1]], members.amount[0],
-                             members.amount[1]);
+      level_pair<kOverRelax>(load[members.rank[0]], load[members.rank[1]], members.amount[0], members.amount[1]);
     } else {
       level_class<kOverRelax>(members, c.num_members);
     }

@@ -6,11 +6,10 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <iterator>
 
 #include "base/check.h"
-#include "solve/class_parts.h"
 #include "solve/split_graph.h"
+#include "solve/step_table.h"
 
 namespace lplb::cuda {
 namespace {
@@ -201,63 +200,23 @@ class ImageWriter {
     }
     task.arcs = append(arcs);
     task.masks = append(masks);
-    write_steps(task);
-  }
-
-  /// The rounds of one color after another.
-  void write_steps(SolveTask& task) {
-    std::vector<PartArc> steps;
-    for (int color = 0; color < task.num_colors; ++color) {
-      const std::vector<ExpertClass> classes = classes_of(task, color);
-      const int most = std::ranges::max(classes, {}, &ExpertClass::num_members).num_members;
-      for (int round = 0; round < num_rounds(most); ++round) {
-        const bool is_of_color_before = round > 0 || task.num_colors == 1;
-        const std::size_t first = steps.size();
-        for (int rank = 0; rank < task.num_ranks; ++rank) {
-          steps.push_back({.part = part_word(task, {}, 0),
-                           .amount_and_step = static_cast<std::uint32_t>(color * task.num_ranks + rank) |
-                                              (most > 2 ? PartArc::kAnyWide : 0) |
-                                              (is_of_color_before ? PartArc::kOfColorBefore : 0)});
-        }
-        for (const ExpertClass& c : classes) {
-          write_parts(task, c, round, std::span(steps).subspan(first));
-        }
-      }
-    }
+    const std::vector<PartArc> steps =
+        make_step_table(members_by_color(task), task.num_ranks, class_ranks_per_lane(task.num_ranks));
     task.num_steps = static_cast<std::int32_t>(steps.size()) / task.num_ranks;
     task.steps = append(steps);
   }
 
-  std::vector<ExpertClass> classes_of(const SolveTask& task, int color) const {
+  /// Of the classes of a component, numbers within it.
+  std::vector<std::vector<std::vector<std::int32_t>>> members_by_color(const SolveTask& task) const {
     const Component& component = graph_.components[task.component];
-    std::vector<ExpertClass> classes;
-    std::ranges::copy_if(std::span(graph_.classes).subspan(component.first_class, component.num_classes),
-                         std::back_inserter(classes), [&](const ExpertClass& c) { return c.color == color; });
-    return classes;
-  }
-
-  /// Of one round of a class. `arcs` [R] of a step.
-  void write_parts(const SolveTask& task, const ExpertClass& c, int round, std::span<PartArc> arcs) const {
-    for (int i = 0; round < num_rounds(c.num_members) && i < num_parts(c.num_members); ++i) {
-      const ClassPart part = class_part(c.num_members, round, i);
-      std::vector<std::int32_t> members;
-      for (int j = 0; j < part.size; ++j) {
-        members.push_back(local_[members_of(c)[part.first + j * part.stride]]);
-      }
-      for (int j = 0; j < part.size; ++j) {
-        arcs[members[j]].part = part_word(task, members, j);
+    std::vector<std::vector<std::vector<std::int32_t>>> colors(task.num_colors);
+    for (const ExpertClass& c : std::span(graph_.classes).subspan(component.first_class, component.num_classes)) {
+      std::vector<std::int32_t>& members = colors[c.color].emplace_back();
+      for (const std::int32_t rank : members_of(c)) {
+        members.push_back(local_[rank]);
       }
     }
-  }
-
-  /// As `members[own]` sees them.
-  static std::uint32_t part_word(const SolveTask& task, const std::vector<std::int32_t>& members, int own) {
-    std::uint32_t word = static_cast<std::uint32_t>(own << 24) | static_cast<std::uint32_t>(members.size()) << 26;
-    for (int i = 0; i < kMaxPartMembers - 1; ++i) {
-      const std::size_t other = i < own ? i : i + 1;
-      word |= static_cast<std::uint32_t>(other < members.size() ? members[other] : no_rank(mask_words(task))) << 8 * i;
-    }
-    return word;
+    return colors;
   }
 
   static bool is_pairs(const SolveTask& task) { return task.kind <= TaskKind::kPairs2x6; }

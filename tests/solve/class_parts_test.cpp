@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <vector>
 
 namespace lplb {
@@ -48,6 +49,49 @@ TEST(ClassParts, MoreThanFourMeetAcrossAndSideBySide) {
   EXPECT_EQ(members(class_part(10, 0, 0)), (std::vector{0, 3, 6, 9}));
   EXPECT_EQ(members(class_part(10, 1, 0)), (std::vector{0, 1, 2, 3}));
   EXPECT_EQ(members(class_part(10, 1, 2)), (std::vector{8, 9}));
+}
+
+/// By its definition, for totals that are not negative.
+std::uint32_t level_by_trial(const std::vector<std::uint32_t>& floors, std::uint32_t total) {
+  const auto needed = [&](std::uint32_t level) {
+    std::uint32_t sum = 0;
+    for (const std::uint32_t floor : floors) {
+      sum += tokens_above(level, floor);
+    }
+    return sum;
+  };
+  std::uint32_t level = 0;
+  while (needed(level + 1) <= total) {
+    ++level;
+  }
+  return level;
+}
+
+TEST(ClassParts, TheLevelIsTheHighestThatTheTokensReach) {
+  constexpr std::uint32_t kMost = 5;
+  for (std::uint32_t a = 0; a <= kMost; ++a) {
+    for (std::uint32_t b = 0; b <= kMost; ++b) {
+      for (std::uint32_t c = 0; c <= kMost; ++c) {
+        for (std::uint32_t total = 0; total <= 4 * kMost; ++total) {
+          ASSERT_EQ(part_level(a, b, c, kNoFloor, false, total), level_by_trial({a, b, c}, total))
+              << a << " " << b << " " << c << ", " << total << " tokens";
+          for (std::uint32_t d = 0; d <= kMost; ++d) {
+            ASSERT_EQ(part_level(a, b, c, d, true, total), level_by_trial({a, b, c, d}, total))
+                << a << " " << b << " " << c << " " << d << ", " << total << " tokens";
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(ClassParts, LevelsNearTheLimit) {
+  constexpr std::uint32_t kLimit = kNoFloor;  // the largest sum of loads and tokens
+  EXPECT_EQ(part_level(0, 0, 0, kNoFloor, false, kLimit), kLimit / 3);
+  EXPECT_EQ(part_level(0, 0, 0, 0, true, kLimit), kLimit / 4);
+  EXPECT_EQ(part_level(kLimit, 0, 0, kNoFloor, false, 0), 0U);
+  EXPECT_EQ(part_level(kLimit - 1, 0, 0, 0, true, 1), 0U);
+  EXPECT_EQ(part_level(0, kLimit / 2, kLimit / 2, kNoFloor, false, 1), 1U);
 }
 
 }  // namespace
