@@ -5,9 +5,8 @@
 //
 //   lane, warp, thread, num_warps, num_threads   who runs
 //   sync_warp, sync_block                        all lanes, or all threads, have come here and see each other's writes
-//   shuffle(value, lane), ballot(flag), reduce_add/max/or(value)   over the 32 lanes of a warp, all of them present; of
-//   a
-//                        lane's number the low five bits count
+//   shuffle(value, lane), ballot(flag), reduce_add/max/or(value)   over the 32 lanes of a warp, all of them present;
+//                                                the low five bits of `lane` count
 //   add(pointer, value), raise(pointer, value)   atomic sum (returns what was there) and maximum in the block's memory
 //   copy_quad(to, from), wait_for_copies         16 bytes from device memory into the block's, as many as one likes on
 //                                                their way at once; this thread's copies have come

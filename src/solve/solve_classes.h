@@ -1,8 +1,8 @@
 #pragma once
 
 // A component of up to 128 ranks with classes of any size, by one warp. Lane l has ranks l, l + 32, ..; the amounts, by
-// color and rank, and the loads as the other lanes see them lie in the block's memory. A rank has one class a color at
-// most, so that a color is one parallel step: class_step.h. docs/solver.md specifies the orders.
+// color and rank, lie in the block's memory, and in a wave the loads, too. A rank has one class a color at most, so
+// that a color is one parallel step, or two: class_step.h. docs/solver.md specifies the orders.
 
 #include <algorithm>
 

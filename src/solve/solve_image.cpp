@@ -4,7 +4,6 @@
 #include "solve/solve_image.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 
 #include "base/check.h"
