@@ -76,14 +76,7 @@ class Newton {
     solve();
   }
 
-  LPLB_WEIGHTED double price_step(int p) const {
-    double step = image_.doubles(h_.column_time)[p] * m_.step()[image_.ints(h_.column_row)[p]];
-    LPLB_WEIGHTED_ROLL
-    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
-      step += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.step()[h_.num_time_rows + r];
-    }
-    return step;
-  }
+  LPLB_WEIGHTED double price_step(int p) const { return column_sum<Block>(image_, p, m_.step()); }
 
   /// Leaves the columns' price steps, less their mean over the expert, in `work`.
   LPLB_WEIGHTED void centre_prices(int begin, int end) const {

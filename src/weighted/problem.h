@@ -31,6 +31,18 @@ LPLB_WEIGHTED bool is_time_row(const ImageHeader& h, int row) {
   return Block::kPlain || row < h.num_time_rows;
 }
 
+/// Column p of the constraints times `values` [rows]: with duals its price, with their step that of the price.
+template <class Block>
+LPLB_WEIGHTED double column_sum(const ImageView& image, int p, const double* values) {
+  const ImageHeader& h = image.header;
+  double sum = image.doubles(h.column_time)[p] * values[image.ints(h.column_row)[p]];
+  LPLB_WEIGHTED_ROLL
+  for (int r = 0; r < num_extra_rows<Block>(h); ++r) {
+    sum += image.doubles(h.coefficient)[r * h.num_columns + p] * values[h.num_time_rows + r];
+  }
+  return sum;
+}
+
 /// f(i) for what falls to the calling thread. Such loops mostly run once.
 template <class Block, class F>
 LPLB_WEIGHTED void deal(const Block& block, int count, F f) {

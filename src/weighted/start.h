@@ -208,8 +208,8 @@ class Start {
       const int end = image_.ints(h_.expert_begin)[j + 1];
       double lowest = 0;
       for_pairs(begin, end, [&](int p, int q) {
-        const double price_p = price(p);
-        const double price_q = price(q);
+        const double price_p = column_sum<Block>(image_, p, m_.dual());
+        const double price_q = column_sum<Block>(image_, q, m_.dual());
         m_.z()[p] = price_p;
         m_.z()[q] = price_q;
         const double lower = smaller(price_p, price_q);
@@ -224,15 +224,6 @@ class Start {
         m_.z()[q] = z_q;
       });
     });
-  }
-
-  LPLB_WEIGHTED double price(int p) const {
-    double price = image_.doubles(h_.column_time)[p] * m_.dual()[image_.ints(h_.column_row)[p]];
-    LPLB_WEIGHTED_ROLL
-    for (int r = 0; r < num_extra_rows<Block>(h_); ++r) {
-      price += image_.doubles(h_.coefficient)[r * h_.num_columns + p] * m_.dual()[h_.num_time_rows + r];
-    }
-    return price;
   }
 
   /// The first largest time, in units of what the start needs; the first slack of an extra row, in units of its size.
