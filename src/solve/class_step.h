@@ -27,11 +27,11 @@ struct ClassTable {
         amounts(c.arrays.amounts + c.task.first_amount),
         scratch(c.arrays.scratch) {}
 
-  /// A rank that exists, so that every lane can read.
-  LPLB_DEVICE int some_rank(int rank) const { return std::min(rank, num_ranks - 1); }
-
-  /// Index of the arcs, the masks and the amounts.
+  /// Index of the arcs, the masks and the amounts, or, with a step for the color, of the steps.
   LPLB_DEVICE int index_of(int color, int rank) const { return color * num_ranks + rank; }
+
+  /// The same; of a rank that exists, so that every lane can read.
+  LPLB_DEVICE int some_index(int color, int rank) const { return index_of(color, std::min(rank, num_ranks - 1)); }
 
   const int num_ranks;
   const PartArc* const steps;  // [num_steps, R]
@@ -74,9 +74,9 @@ class ClassStep {
   LPLB_DEVICE ClassStep(WarpComponent<Simt, kRanksPerLane>& component, const ClassTable<Simt, kRanksPerLane>& table)
       : c_(component), table_(table) {
     if constexpr (!kByShuffle) {
-      shown_ = reinterpret_cast<Shown*>(table_.scratch);
+      shown_ = both_shown();
       if (c_.lane < 2) {
-        reinterpret_cast<Shown*>(table_.scratch)[c_.lane * kNumShown + kNumRanks] = {kNoFloor, 0};
+        both_shown()[c_.lane * kNumShown + kNumRanks] = {kNoFloor, 0};
       }
     }
     LPLB_UNROLL
@@ -105,24 +105,25 @@ class ClassStep {
  private:
   static constexpr int kNumShown = kNumRanks + 2;
 
+  LPLB_DEVICE Shown* both_shown() const { return reinterpret_cast<Shown*>(table_.scratch); }
+
   /// The next step, after the last one the first again. What the one after it needs is on its way meanwhile.
   LPLB_DEVICE void run() {
     PartArc arc[kRanksPerLane];
-    int amount[kRanksPerLane];
+    Shown own[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       arc[i] = arc_[i];
-      amount[i] = amount_[i];
+      own[i] = {load_[i] - amount_[i], amount_[i]};
     }
-    Shown own[kRanksPerLane];
     Shown others[kRanksPerLane][3];
-    show(arc, amount, own, others);
+    show(own, arc, others);
     take_next();
     fetch_next();
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       const int fresh = levelled(i, arc[i], own[i], others[i]);
-      load_[i] += fresh - amount[i];
+      load_[i] += fresh - own[i].amount;
       if (c_.is_rank(i)) {
         table_.amounts[arc[i].amount()] = fresh;
       }
@@ -133,7 +134,7 @@ class ClassStep {
   LPLB_DEVICE void fetch_next() {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      next_arc_[i] = table_.steps[table_.index_of(next_step_, table_.some_rank(c_.rank_at(i)))];
+      next_arc_[i] = table_.steps[table_.some_index(next_step_, c_.rank_at(i))];
       next_arc_[i].part = c_.is_rank(i) ? next_arc_[i].part : 0;
     }
     next_step_ = next_step_ + 1 == c_.task.num_steps ? 0 : next_step_ + 1;
@@ -146,12 +147,8 @@ class ClassStep {
     }
   }
 
-  LPLB_DEVICE void show(const PartArc (&arc)[kRanksPerLane], const int (&amount)[kRanksPerLane],
-                        Shown (&own)[kRanksPerLane], Shown (&others)[kRanksPerLane][3]) {
-    LPLB_UNROLL
-    for (int i = 0; i < kRanksPerLane; ++i) {
-      own[i] = {load_[i] - amount[i], amount[i]};
-    }
+  LPLB_DEVICE void show(const Shown (&own)[kRanksPerLane], const PartArc (&arc)[kRanksPerLane],
+                        Shown (&others)[kRanksPerLane][3]) {
     if constexpr (kByShuffle) {
       LPLB_UNROLL
       for (int j = 0; j < 3; ++j) {
@@ -171,8 +168,7 @@ class ClassStep {
           others[i][j] = shown_[arc[i].other(j)];
         }
       }
-      Shown* const both = reinterpret_cast<Shown*>(table_.scratch);
-      shown_ = shown_ == both ? both + kNumShown : both;
+      shown_ = shown_ == both_shown() ? both_shown() + kNumShown : both_shown();
     }
   }
 

@@ -39,7 +39,7 @@ class ClassSolver {
     const auto fetch = [&](int color) {
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        const int index = table_.index_of(color, table_.some_rank(c_.rank_at(i)));
+        const int index = table_.some_index(color, c_.rank_at(i));
         members[i] = table_.masks[index];
         amount[i] = table_.amounts[index];
       }
@@ -94,7 +94,7 @@ class ClassSolver {
     const auto fetch = [&](int color) {
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        arc[i] = table_.arcs[table_.index_of(color, table_.some_rank(c_.rank_at(i)))];
+        arc[i] = table_.arcs[table_.some_index(color, c_.rank_at(i))];
       }
     };
     fetch(0);
@@ -137,7 +137,7 @@ class ClassSolver {
     const auto fetch = [&](int color) {
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        members[i] = table_.masks[table_.index_of(color, table_.some_rank(c_.rank_at(i)))];
+        members[i] = table_.masks[table_.some_index(color, c_.rank_at(i))];
       }
     };
     fetch(0);

@@ -199,8 +199,7 @@ class ImageWriter {
     }
     task.arcs = append(arcs);
     task.masks = append(masks);
-    const std::vector<PartArc> steps =
-        make_step_table(members_by_color(task), task.num_ranks, class_ranks_per_lane(task.num_ranks));
+    const std::vector<PartArc> steps = make_step_table(members_by_color(task), task.num_ranks, num_words);
     task.num_steps = static_cast<std::int32_t>(steps.size()) / task.num_ranks;
     task.steps = append(steps);
   }

@@ -1,4 +1,4 @@
-// The parts of a class: each round has every member once.
+// The parts of a class: each round has every member once; and the level to which a part is filled.
 
 #include "solve/class_parts.h"
 
