@@ -1,6 +1,8 @@
 // The weighted split on the GPU: kernel, launcher and the device copy of a model. The method is in solve_problem.h and
 // what it includes, which also runs on the host; docs/cuda.md says who owns what and where the time goes.
 
+#include <cuda_pipeline_primitives.h>
+
 #include <cstring>
 
 #include "base/check.h"
@@ -28,10 +30,11 @@ struct KernelArgs {
   std::int32_t image_offset;   // of the image
 };
 
+/// Into shared memory, all on its way at once; __pipeline_wait_prior waits for it.
 template <class T>
 __device__ void stage(T* to, const T* from, int count) {
   for (int i = static_cast<int>(threadIdx.x); i < count; i += static_cast<int>(blockDim.x)) {
-    to[i] = from[i];
+    __pipeline_memcpy_async(to + i, from + i, sizeof(T));
   }
 }
 
@@ -53,6 +56,7 @@ __global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(cons
   const auto problem = static_cast<std::size_t>(blockIdx.x);
   auto* const counts = reinterpret_cast<Tokens*>(bytes + args.counts_offset);
   stage(counts, args.batch.counts + problem * args.header.num_logical, args.header.num_logical);
+  __pipeline_commit();
   weighted::Batch batch = args.batch;
   batch.counts = counts;
   batch.base_time += batch.base_time != nullptr ? problem * args.header.num_ranks : 0;
@@ -65,6 +69,7 @@ __global__ void __launch_bounds__(weighted::kMaxThreads, 1) weighted_kernel(cons
   weighted::DeviceTeam<kChunk, kOneWarp, kPlain> team(doubles, args.num_lead, args.chunk_bits);
   const weighted::ImageView view{.header = args.header, .words = words};
   const weighted::Memory memory{.at = args.layout, .doubles = doubles + weighted::kCombineDoubles};
+  __pipeline_wait_prior(0);
   __syncthreads();
   weighted::solve_problem(team, view, batch, memory, output);
 }
