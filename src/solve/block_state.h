@@ -11,6 +11,14 @@
 
 namespace lplb::cuda {
 
+/// What a kernel takes for granted: that image and amounts are in shared memory; and, plain, that there is a thread for
+/// each expert and E, an image for each split, and no base load.
+template <bool kIsInShared, bool kIsPlain>
+struct LaunchKind {
+  static constexpr bool kInShared = kIsInShared;
+  static constexpr bool kPlain = kIsPlain;
+};
+
 /// What all splits of a launch share; shapes without the leading number of splits.
 struct SolveArgs {
   const unsigned* images = nullptr;       // [num_images][image_stride]
@@ -19,6 +27,7 @@ struct SolveArgs {
   int staged_words = 0;                   // of an image, taken in before its header is known; a multiple of 4
   int lanes_begin = 0;                    // of the lane tables, in words behind an image's start
   int num_lane_tasks = 0;                 // components that a launch by lane tables has a warp for
+  int shares_begin = 0;                   // of EvenShare, in words behind an image's start
   const int* counts = nullptr;            // [num_sources, E]
   int num_sources = 1;                    //
   const int* base_load = nullptr;         // [G] or null
@@ -53,7 +62,7 @@ struct alignas(16) BlockSums {
 
 static_assert(sizeof(BlockSums) / 4 <= kCountsBegin);
 
-template <class Simt, bool kInShared>
+template <class Simt, class Kind>
 struct BlockState {
   /// `shared` is 16-byte aligned and holds layout.shared_words.
   LPLB_DEVICE BlockState(const SolveArgs& launch_args, unsigned* block_shared, int split_idx)
@@ -63,17 +72,16 @@ struct BlockState {
         sums(*reinterpret_cast<BlockSums*>(block_shared)),
         counts(reinterpret_cast<int*>(block_shared) + kCountsBegin),
         shared(block_shared) {
-    unsigned* const large = kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
+    unsigned* const large = Kind::kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
     int* const words = reinterpret_cast<int*>(shared);
-    arrays = {.image = kInShared ? shared + args.layout.image : source,
-              .tokens = counts,
-              .class_total = counts + args.num_logical + 1,
-              .fixed_load = reinterpret_cast<const FixedLoad*>(words + args.layout.fixed_load),
+    arrays = {.image = Kind::kInShared ? shared + args.layout.image : source,
+              .tokens = reinterpret_cast<char*>(shared),
+              .fixed_load = counts + args.num_logical + 1,
+              .shares = words + args.layout.shares,
               .load = words + args.layout.load,
               .in_bottleneck = words + args.layout.in_bottleneck,
               .amounts = reinterpret_cast<int*>(large) + args.layout.amounts,
               .scratch = words + args.layout.scratch + warp * args.layout.scratch_stride};
-    outcomes = reinterpret_cast<SolveOutcome*>(words + args.layout.outcomes);
   }
 
   /// Read where it is needed: kept in registers it would crowd a component out of them.
@@ -120,16 +128,15 @@ struct BlockState {
   const int warp = Simt::warp();
   const unsigned* const source;  // the image in device memory
   BlockSums& sums;
-  int* const counts;  // [E + 1] summed over sources, and 0; the totals of the classes follow
+  int* const counts;  // [E + 1] summed over sources, and 0
   unsigned* const shared;
   SolveArrays arrays;
-  SolveOutcome* outcomes;  // [num_tasks]
   int num_tasks = 0;
 
  private:
   /// A remainder takes a hundred cycles, which a launch of one split had better not wait.
   LPLB_DEVICE int image_of(int split_idx) const {
-    if (split_idx >= args.num_images) [[unlikely]] {
+    if (!Kind::kPlain && split_idx >= args.num_images) [[unlikely]] {
       return split_idx % args.num_images;
     }
     return split_idx;

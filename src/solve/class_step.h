@@ -22,12 +22,11 @@ struct ClassTable {
   LPLB_DEVICE explicit ClassTable(const WarpComponent<Simt, kRanksPerLane>& c)
       : num_ranks(c.task.num_ranks),
         steps(section<PartArc>(c.arrays.image, c.task.steps)),
-        arcs(section<ClassArc>(c.arrays.image, c.task.arcs)),
         masks(section<Ranks>(c.arrays.image, c.task.masks)),
         amounts(c.arrays.amounts + c.task.first_amount),
         scratch(c.arrays.scratch) {}
 
-  /// Index of the arcs, the masks and the amounts, or, with a step for the color, of the steps.
+  /// Index of the masks and the amounts, or, with a step for the color, of the steps.
   LPLB_DEVICE int index_of(int color, int rank) const { return color * num_ranks + rank; }
 
   /// The same; of a rank that exists, so that every lane can read.
@@ -35,7 +34,6 @@ struct ClassTable {
 
   const int num_ranks;
   const PartArc* const steps;  // [num_steps, R]
-  const ClassArc* const arcs;  // [num_colors, R]
   const Ranks* const masks;    // [num_colors, R] members of the class
   int* const amounts;          // [num_colors, R]
   int* const scratch;          // scratch_words(lanes' ranks)

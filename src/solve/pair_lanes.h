@@ -44,10 +44,6 @@ inline constexpr int kLaneRows = sizeof(LaneTable) / 16;
 inline constexpr int kLaneTaskWords = sizeof(LaneTable) / 4 * 32;
 static_assert(sizeof(LaneTable) % 16 == 0);
 
-/// Where the tokens of an expert lie in the shared memory of a block, in bytes.
-constexpr std::uint32_t place_of_tokens(int expert) { return 4 * static_cast<std::uint32_t>(kCountsBegin + expert); }
-static_assert(place_of_tokens(kMaxImageLogical) <= 0xffff);
-
 /// Header, then for each component the tables of 32 lanes: [kLaneRows][32] of four words. Empty where the graph is no
 /// such: up to 8 components, each of 2 to 32 ranks with up to 4 colors of pairs; each pair one expert, with one copy on
 /// either rank; no expert twice on a rank; no rank without a pair; not more fixed experts than the lanes hold.

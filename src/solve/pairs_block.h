@@ -16,10 +16,10 @@
 namespace lplb::cuda {
 
 /// The last warps solve a component each and hand out its copies of pairs; the others do what else there is.
-template <class Simt>
+template <class Simt, class Kind>
 class PairsBlock {
   using Solver = PairSolver<Simt, 1, kLaneColors>;
-  using Output = BlockOutput<Simt, true>;
+  using Output = BlockOutput<Simt, Kind>;
 
  public:
   LPLB_DEVICE PairsBlock(const SolveArgs& args, unsigned* shared, int split) : block_(args, shared, split) {
@@ -36,7 +36,7 @@ class PairsBlock {
     if (task < block_.args.num_lane_tasks) {
       load_table(tables + kLaneTableHeader + task * kLaneTaskWords);
     }
-    BlockInput<Simt, true> input(block_);
+    BlockInput<Simt, Kind> input(block_);
     const int first = input.first_count();
     block_.num_tasks = static_cast<int>(tables[0]);
     if (block_.thread < static_cast<int>(sizeof(BlockSums) / 4)) {
@@ -57,14 +57,14 @@ class PairsBlock {
       put_reciprocals();
       const PairTotals totals = pair_totals();
       solver.run(fixed_load(), table_.pair, totals.color);
-      output.add_component(table_, solver);
+      add_component(solver, output);
     } else {
       output.write_known_slots();
-      output.add_digest(true);
     }
+    output.add_digest();
     Simt::sync_block();
     if (is_solver) {
-      output.write_component(table_, solver);
+      write_component(solver);
     } else {
       output.write_summary();
     }
@@ -113,7 +113,7 @@ class PairsBlock {
         }
       }
     }
-    if (block_.args.base_load != nullptr) [[unlikely]] {
+    if (!Kind::kPlain && block_.args.base_load != nullptr) [[unlikely]] {
       load += block_.args.base_load[block_.first_rank() + table_.rank];
     }
     return Simt::lane() < table_.num_ranks ? load : 0;
@@ -141,22 +141,55 @@ class PairsBlock {
   }
 
   /// `place` is place_of_tokens(expert).
-  LPLB_DEVICE int tokens_at(unsigned place) const {
-    return *reinterpret_cast<const int*>(reinterpret_cast<const char*>(block_.shared) + place);
+  LPLB_DEVICE int tokens_at(unsigned place) const { return block_.arrays.tokens_at(place); }
+
+  /// What the component adds to the sums of the block.
+  LPLB_DEVICE void add_component(const Solver& solver, Output& output) const {
+    output.add_load(table_.rank_key, solver.component().load[0]);
+    LPLB_UNROLL
+    for (int color = 0; color < kLaneColors; ++color) {
+      output.add_tokens(table_.slot_key[color], solver.amount(color));
+    }
+    output.add_outcome(solver.component());
   }
 
-  BlockState<Simt, true> block_;
+  /// Its part of the plan: of each lane the copies of pairs, and the rank. Few instructions matter here: indices have
+  /// 32 bits, which suffice for few splits, and each array is asked for once.
+  LPLB_DEVICE void write_component(const Solver& solver) const {
+    const auto& component = solver.component();
+    const auto split = static_cast<unsigned>(block_.split);
+    if (block_.args.quota != nullptr) {
+      int* const quota = block_.args.quota + split * static_cast<unsigned>(block_.args.num_physical);
+      LPLB_UNROLL
+      for (int color = 0; color < kLaneColors; ++color) {
+        if (table_.slot[color] != kNoSlot) {
+          quota[table_.slot[color]] = solver.amount(color);
+        }
+      }
+    }
+    const unsigned rank = split * static_cast<unsigned>(block_.args.num_ranks) + table_.rank;
+    if (component.is_rank(0)) {
+      if (block_.args.rank_load != nullptr) {
+        block_.args.rank_load[rank] = component.load[0];
+      }
+      if (block_.args.in_bottleneck != nullptr) {
+        block_.args.in_bottleneck[rank] = component.bottleneck.has_own(0, component.lane) ? 1 : 0;
+      }
+    }
+  }
+
+  BlockState<Simt, Kind> block_;
   LaneTable table_{};
 };
 
 /// A split by the lane tables of its image, where that has them. Arguments as of solve_block().
-template <class Simt, class Wait>
+template <class Simt, class Kind, class Wait>
 LPLB_DEVICE void solve_block_by_lanes(const SolveArgs& args, unsigned* shared, int split, Wait wait) {
-  PairsBlock<Simt> pairs(args, shared, split);
+  PairsBlock<Simt, Kind> pairs(args, shared, split);
   if (pairs.stage(wait)) [[likely]] {
     pairs.run();
   } else {
-    solve_block<Simt, true>(args, shared, split, [] {});
+    solve_block<Simt, Kind>(args, shared, split, [] {});
   }
 }
 

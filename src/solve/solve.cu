@@ -25,34 +25,55 @@ namespace {
 
 /// A block owns a split, a warp a component, a lane a rank of it (up to four in large components). Shared memory:
 /// SolveLayout. It is bound by latency: a chain of dependent shuffles, votes and shared loads, counted in docs/cuda.md.
-template <bool kInShared, int kMaxThreads, int kMinBlocks>
+template <class Kind, int kMaxThreads, int kMinBlocks>
 __global__ void __launch_bounds__(kMaxThreads, kMinBlocks) solve_kernel(const __grid_constant__ SolveArgs args) {
   extern __shared__ uint4 shared[];
-  solve_block<HardwareSimt, kInShared>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
+  solve_block<HardwareSimt, Kind>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
     let_next_start();
     wait_for_previous();
   });
 }
 
 /// The same, for few splits over components of pairs (PairsBlock); it falls back on the other way.
+template <class Kind>
 __global__ void __launch_bounds__(kThreadsOfFew, 1) solve_by_lanes_kernel(const __grid_constant__ SolveArgs args) {
   extern __shared__ uint4 shared[];
-  solve_block_by_lanes<HardwareSimt>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
+  solve_block_by_lanes<HardwareSimt, Kind>(args, reinterpret_cast<unsigned*>(shared), static_cast<int>(blockIdx.x), [] {
     let_next_start();
     wait_for_previous();
   });
 }
 
+using Kernel = void (*)(SolveArgs);
+
 /// Few splits get all registers that they can use; many share a multiprocessor.
-constexpr auto kSolveFew = solve_kernel<true, kThreadsOfFew, 1>;
-constexpr auto kSolveMany = solve_kernel<true, kMaxThreadsOfMany, 4>;
-constexpr auto kSolveInDeviceMemory = solve_kernel<false, kThreadsOfFew, 1>;
+constexpr Kernel kSolveFew = solve_kernel<LaunchKind<true, false>, kThreadsOfFew, 1>;
+constexpr Kernel kSolveFewPlain = solve_kernel<LaunchKind<true, true>, kThreadsOfFew, 1>;
+constexpr Kernel kSolveByLanes = solve_by_lanes_kernel<LaunchKind<true, false>>;
+constexpr Kernel kSolveByLanesPlain = solve_by_lanes_kernel<LaunchKind<true, true>>;
+constexpr Kernel kSolveMany = solve_kernel<LaunchKind<true, false>, kMaxThreadsOfMany, 4>;
+constexpr Kernel kSolveInDeviceMemory = solve_kernel<LaunchKind<false, false>, kThreadsOfFew, 1>;
+constexpr Kernel kKernels[] = {kSolveFew,          kSolveFewPlain, kSolveByLanes,
+                               kSolveByLanesPlain, kSolveMany,     kSolveInDeviceMemory};
+
+Kernel kernel_of(const SolveConfig& config, const SolveArgs& args, bool has_lane_tables) {
+  if (!config.layout.in_shared) {
+    return kSolveInDeviceMemory;
+  }
+  if (config.num_threads <= kMaxThreadsOfMany) {
+    return kSolveMany;
+  }
+  const bool is_plain =
+      args.num_logical < config.num_threads && config.num_blocks <= args.num_images && args.base_load == nullptr;
+  return has_lane_tables ? (is_plain ? kSolveByLanesPlain : kSolveByLanes) : (is_plain ? kSolveFewPlain : kSolveFew);
+}
 
 }  // namespace
 
 struct SolveGraph::Impl {
   SolveShape shape;
   int num_graphs = 0;
+  int shares_begin = 0;         // of EvenShare, in words behind an image's start
   int stride = 0;               // words from image to image
   int staged_words = 0;         // of the longest image so far
   std::vector<int> lane_tasks;  // by graph: components in its lane tables, which lie behind the image; 0 = it has none
@@ -71,22 +92,25 @@ int with_room_for_tasks(int words, int num_physical) {
   return with_room(words, num_physical) + kThreadsOfFew / kWarpSize * kTaskWords;
 }
 
-/// The image, and its lane tables `lanes_begin` words behind its start.
-std::vector<std::uint32_t> with_lane_tables(std::vector<std::uint32_t> image, int lanes_begin,
-                                            const std::vector<std::uint32_t>& tables) {
-  image.resize(lanes_begin);
-  image.insert(image.end(), tables.begin(), tables.end());
-  image.resize(lanes_begin + std::max<std::size_t>(tables.size(), kLaneTableHeader));
-  return image;
+/// The image, its lane tables `lanes_begin` words behind its start, and its even shares behind these.
+std::vector<std::uint32_t> with_tables(const SolveImage& image, int lanes_begin,
+                                       const std::vector<std::uint32_t>& tables, int shares_begin) {
+  std::vector<std::uint32_t> words(shares_begin + image.shares.size() * (sizeof(EvenShare) / 4));
+  std::ranges::copy(image.words, words.begin());
+  std::ranges::copy(tables, words.begin() + lanes_begin);
+  if (!image.shares.empty()) {
+    std::memcpy(words.data() + shares_begin, image.shares.data(), image.shares.size() * sizeof(EvenShare));
+  }
+  return words;
 }
 
 int num_lane_tasks(const std::vector<std::uint32_t>& tables) {
   return tables.empty() ? 0 : static_cast<int>(tables[0]);
 }
 
-SolveHeader header_of(const std::vector<std::uint32_t>& image) {
+SolveHeader header_of(const SolveImage& image) {
   SolveHeader header;
-  std::memcpy(&header, image.data(), sizeof header);
+  std::memcpy(&header, image.words.data(), sizeof header);
   return header;
 }
 
@@ -102,7 +126,7 @@ void check_same_shape(const SolveShape& expected, const SplitGraph& graph) {
         expected.num_ranks);
 }
 
-void check_room(const SolveShape& shape, const std::vector<std::uint32_t>& image) {
+void check_room(const SolveShape& shape, const SolveImage& image) {
   const SolveHeader header = header_of(image);
   check(header.num_words <= shape.image_words && header.num_amounts <= shape.amount_words, "[SolveGraph::replace] ",
         header.num_words, " words and ", header.num_amounts, " amounts do not fit in the room of ", shape.image_words,
@@ -110,7 +134,7 @@ void check_room(const SolveShape& shape, const std::vector<std::uint32_t>& image
 }
 
 void allow_shared_memory(int bytes) {
-  for (const auto kernel : {kSolveFew, solve_by_lanes_kernel, kSolveMany, kSolveInDeviceMemory}) {
+  for (const Kernel kernel : kKernels) {
     check_cuda(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "SolveGraph");
   }
 }
@@ -126,7 +150,7 @@ SolveConfig config_of(const SolveGraph& graph, int num_splits) {
 SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::make_unique<Impl>()) {
   check(!graphs.empty(), "[SolveGraph] no graph is given");
   SolveShape& shape = impl_->shape = shape_of(*graphs[0]);
-  std::vector<std::vector<std::uint32_t>> images;
+  std::vector<SolveImage> images;
   for (const SplitGraph* graph : graphs) {
     check_same_shape(shape, *graph);
     images.push_back(make_solve_image(*graph));
@@ -135,16 +159,17 @@ SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::m
     shape.image_words = std::max(shape.image_words, with_room_for_tasks(header.num_words, shape.num_physical));
     shape.amount_words = std::max(shape.amount_words, with_room(header.num_amounts, shape.num_physical));
   }
-  shape.class_words = shape.num_physical / 2 + 1;  // a class has an expert of two copies at least; and one is empty
+  shape.class_words = shape.num_physical / 4;  // a class of several experts has four copies at least
   shape.max_shared_bytes = shared_bytes_of_block("SolveGraph");
   allow_shared_memory(shape.max_shared_bytes);
   impl_->num_graphs = static_cast<int>(graphs.size());
-  impl_->stride = shape.image_words + lane_table_words(shape.num_ranks);
+  impl_->shares_begin = shape.image_words + lane_table_words(shape.num_ranks);
+  impl_->stride = impl_->shares_begin + std::max(shape.amount_words, kThreadsOfFew) * static_cast<int>(sizeof(EvenShare) / 4);
   std::vector<std::uint32_t> words(images.size() * impl_->stride);
   for (std::size_t i = 0; i < images.size(); ++i) {
     const std::vector<std::uint32_t> tables = make_lane_tables(*graphs[i]);
     impl_->lane_tasks.push_back(num_lane_tasks(tables));
-    std::ranges::copy(with_lane_tables(std::move(images[i]), shape.image_words, tables),
+    std::ranges::copy(with_tables(images[i], shape.image_words, tables, impl_->shares_begin),
                       words.begin() + static_cast<std::ptrdiff_t>(i) * impl_->stride);
   }
   impl_->images = DeviceBuffer<std::uint32_t>(words);
@@ -160,12 +185,12 @@ void SolveGraph::replace(const SplitGraph& graph, Stream stream, int index) {
   check(index >= 0 && index < impl_->num_graphs, "[SolveGraph::replace] index is ", index, "; there are ",
         impl_->num_graphs, " graphs");
   check_same_shape(impl_->shape, graph);
-  const std::vector<std::uint32_t> image = make_solve_image(graph);
+  const SolveImage image = make_solve_image(graph);
   check_room(impl_->shape, image);
   impl_->staged_words = std::max(impl_->staged_words, header_of(image).num_words);
   const std::vector<std::uint32_t> tables = make_lane_tables(graph);
   impl_->lane_tasks[index] = num_lane_tasks(tables);
-  impl_->copy.send(with_lane_tables(image, impl_->shape.image_words, tables),
+  impl_->copy.send(with_tables(image, impl_->shape.image_words, tables, impl_->shares_begin),
                    impl_->images.data() + static_cast<std::size_t>(index) * impl_->stride, stream);
 }
 
@@ -192,6 +217,7 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .staged_words = impl.staged_words,
                        .lanes_begin = impl.shape.image_words,
                        .num_lane_tasks = std::ranges::max(impl.lane_tasks),
+                       .shares_begin = impl.shares_begin,
                        .counts = input.counts,
                        .num_sources = input.num_sources,
                        .base_load = input.base_load,
@@ -206,12 +232,7 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .summary = output.summary,
                        .spill = static_cast<unsigned*>(workspace),
                        .layout = config.layout};
-  const bool is_few = config.num_threads > kMaxThreadsOfMany;
-  const auto kernel = !config.layout.in_shared                ? kSolveInDeviceMemory
-                      : !is_few                               ? kSolveMany
-                      : std::ranges::min(impl.lane_tasks) > 0 ? solve_by_lanes_kernel
-                                                              : kSolveFew;
-  launch("cuda::solve", kernel,
+  launch("cuda::solve", kernel_of(config, args, std::ranges::min(impl.lane_tasks) > 0),
          {.num_blocks = config.num_blocks,
           .num_threads = config.num_threads,
           .shared_bytes = config.shared_bytes,

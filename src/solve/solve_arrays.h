@@ -23,22 +23,18 @@ LPLB_DEVICE const T* section(const unsigned* image, int offset) {
   return reinterpret_cast<const T*>(image + offset);
 }
 
-/// A rank's base load and tokens that cannot move, in parts that are to be added up.
-struct alignas(16) FixedLoad {
-  int part[4];
-  LPLB_DEVICE int sum() const { return part[0] + part[1] + (part[2] + part[3]); }
-};
-
 /// What a component's warp reads and writes; ranks by their number in the placement.
 struct SolveArrays {
-  const unsigned* image;        // SolveHeader and what follows
-  const int* tokens;            // [E + 1] of experts, and 0 for none; then [num_totals] of classes
-  const int* class_total;       // [num_totals] the second part
-  const FixedLoad* fixed_load;  // [G], and 0 for none
-  int* load;                    // [G] out
-  int* in_bottleneck;           // [G] out
-  int* amounts;                 // [num_amounts] out
-  int* scratch;                 // of this warp: scratch_words() of the largest component, in whole warps
+  const unsigned* image;  // SolveHeader and what follows
+  char* tokens;           // by place_of_tokens
+  const int* fixed_load;  // [G] that cannot move, by component
+  int* shares;            // [G] sums of the even shares, by component
+  int* load;              // [G] out
+  int* in_bottleneck;     // [G] out
+  int* amounts;           // [num_amounts] out
+  int* scratch;           // of this warp: scratch_words() of the largest component, in whole warps
+
+  LPLB_DEVICE int& tokens_at(unsigned place) const { return *reinterpret_cast<int*>(tokens + place); }
 };
 
 }  // namespace lplb::cuda

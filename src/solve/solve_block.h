@@ -1,6 +1,6 @@
 #pragma once
 
-// One split by one block: take in the image and the counts, solve each component by a warp, hand the plan out. Four
+// One split by one block: take in the image and the counts, solve each component by a warp, hand the plan out. Five
 // barriers of the block stand between.
 
 #include "solve/block_input.h"
@@ -22,27 +22,35 @@ LPLB_DEVICE SolveTask task_of(unsigned word) {
   return task;
 }
 
+template <class Solver, class Simt, class Kind>
+LPLB_DEVICE void solve_task_by(unsigned task_word, const SolveArrays& arrays, const BlockOutput<Simt, Kind>& output) {
+  Solver solver(task_of<Simt>(task_word), arrays);
+  solver.run();
+  output.add_outcome(solver.component());
+}
+
 /// Each kind reads the task and writes the outcome for itself: what the kinds had in common would stay out of registers
-/// in all of them as soon as it does in the largest.
-template <class Simt>
-LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, SolveOutcome& outcome) {
+/// in all of them as soon as it does in the largest. They are told apart by comparisons, since a jump table would have
+/// to be fetched from device memory.
+template <class Simt, class Kind>
+LPLB_DEVICE void solve_task(unsigned task_word, const SolveArrays& arrays, const BlockOutput<Simt, Kind>& output) {
   const auto kind = static_cast<TaskKind>(Simt::shuffle(static_cast<int>(task_word), kTaskKindWord));
-  if (kind == TaskKind::kPairs1x4) {  // before the others, which a jump table serves
-    return PairSolver<Simt, 1, 4>(task_of<Simt>(task_word), arrays).run(outcome);
-  }
-  switch (kind) {
-    case TaskKind::kPairs1x8:
-      return PairSolver<Simt, 1, kMaxPairColors>(task_of<Simt>(task_word), arrays).run(outcome);
-    case TaskKind::kPairs2x3:
-      return PairSolver<Simt, 2, kMaxPairColorsOf64 / 2>(task_of<Simt>(task_word), arrays).run(outcome);
-    case TaskKind::kPairs2x6:
-      return PairSolver<Simt, 2, kMaxPairColorsOf64>(task_of<Simt>(task_word), arrays).run(outcome);
-    case TaskKind::kClasses1:
-      return ClassSolver<Simt, 1>(task_of<Simt>(task_word), arrays).run(outcome);
-    case TaskKind::kClasses2:
-      return ClassSolver<Simt, 2>(task_of<Simt>(task_word), arrays).run(outcome);
-    default:
-      return ClassSolver<Simt, 4>(task_of<Simt>(task_word), arrays).run(outcome);
+  if (kind == TaskKind::kPairs1x4) {
+    solve_task_by<PairSolver<Simt, 1, kMaxPairColors / 2>>(task_word, arrays, output);
+  } else if (kind <= TaskKind::kPairs2x6) {
+    if (kind == TaskKind::kPairs2x6) {
+      solve_task_by<PairSolver<Simt, 2, kMaxPairColorsOf64>>(task_word, arrays, output);
+    } else if (kind == TaskKind::kPairs2x3) {
+      solve_task_by<PairSolver<Simt, 2, kMaxPairColorsOf64 / 2>>(task_word, arrays, output);
+    } else {
+      solve_task_by<PairSolver<Simt, 1, kMaxPairColors>>(task_word, arrays, output);
+    }
+  } else if (kind == TaskKind::kClasses1) {
+    solve_task_by<ClassSolver<Simt, 1>>(task_word, arrays, output);
+  } else if (kind == TaskKind::kClasses2) {
+    solve_task_by<ClassSolver<Simt, 2>>(task_word, arrays, output);
+  } else {
+    solve_task_by<ClassSolver<Simt, 4>>(task_word, arrays, output);
   }
 }
 
@@ -60,40 +68,33 @@ LPLB_DEVICE int next_task(int num_tasks, BlockSums& sums) {
 }
 
 /// A warp a component, the next one to whoever is done.
-template <class Simt, bool kInShared>
-LPLB_DEVICE void solve_components(BlockState<Simt, kInShared>& block, const BlockInput<Simt, kInShared>& input) {
+template <class Simt, class Kind>
+LPLB_DEVICE void solve_components(BlockState<Simt, Kind>& block, const BlockInput<Simt, Kind>& input,
+                                  const BlockOutput<Simt, Kind>& output) {
   LPLB_ROLL
   for (int i = block.first_task(); i < block.num_tasks; i = next_task<Simt>(block.num_tasks, block.sums)) {
-    solve_task<Simt>(input.task_word(i), block.arrays, block.outcomes[i]);
+    solve_task(input.task_word(i), block.arrays, output);
   }
 }
 
 /// `shared` is 16-byte aligned and holds layout.shared_words. `wait` returns when the kernel before has written the
 /// counts; the image does not depend on it.
-template <class Simt, bool kInShared, class Wait>
+template <class Simt, class Kind, class Wait>
 LPLB_DEVICE void solve_block(const SolveArgs& args, unsigned* shared, int split, Wait wait) {
-  BlockState<Simt, kInShared> block(args, shared, split);
-  BlockInput<Simt, kInShared> input(block);
-  BlockOutput<Simt, kInShared> output(block);
+  BlockState<Simt, Kind> block(args, shared, split);
+  BlockInput<Simt, Kind> input(block);
+  BlockOutput<Simt, Kind> output(block);
   input.stage(wait);
   Simt::sync_block();
-  input.stage_rest_of_image();
-  input.add_up();
+  input.share_out();
   Simt::sync_block();
-  solve_components(block, input);
-  typename BlockOutput<Simt, kInShared>::Prepared prepared{};
+  block.num_tasks = block.header().num_tasks;
+  solve_components(block, input, output);
   if (block.is_free()) {
     output.write_known();
-    prepared = output.prepare();
-    output.add_digest(!output.has_late_work());
   }
   Simt::sync_block();
-  if (block.is_free()) {
-    output.hand_down(prepared);
-    output.write_ranks(prepared);
-    output.add_outcomes();
-    output.add_digest(output.has_late_work());
-  }
+  output.hand_down();
   Simt::sync_block();
   output.write_summary();
 }

@@ -20,12 +20,12 @@ class ClassSolver {
  public:
   LPLB_DEVICE ClassSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays), table_(c_) {}
 
-  LPLB_DEVICE void run(SolveOutcome& outcome) {
+  LPLB_DEVICE void run() {
     start();
     c_.balance(*this);
     c_.write_loads(rank_);
-    c_.write_outcome(outcome);
   }
+  LPLB_DEVICE const WarpComponent<Simt, kRanksPerLane>& component() const { return c_; }
 
   LPLB_DEVICE int equalize(int max_sweeps) {
     ClassStep<Simt, kRanksPerLane> step(c_, table_);
@@ -90,45 +90,14 @@ class ClassSolver {
  private:
   LPLB_DEVICE void start() {
     int fixed[kRanksPerLane];
-    ClassArc arc[kRanksPerLane];
-    const auto fetch = [&](int color) {
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        arc[i] = table_.arcs[table_.some_index(color, c_.rank_at(i))];
-      }
-    };
-    fetch(0);
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
+      const int position = c_.task.first_rank + c_.rank_at(i);
       rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
-      fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
-      c_.load[i] = fixed[i];
-    }
-    LPLB_ROLL
-    for (int color = 0; color < c_.task.num_colors; ++color) {
-      int amount[kRanksPerLane];
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        amount[i] = c_.is_rank(i) ? even_share(arc[i]) : 0;
-      }
-      fetch(std::min(color + 1, c_.task.num_colors - 1));
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        c_.load[i] += amount[i];
-        if (c_.is_rank(i)) {
-          table_.amounts[table_.index_of(color, c_.rank_at(i))] = amount[i];
-        }
-      }
+      fixed[i] = c_.is_rank(i) ? c_.arrays.fixed_load[position] : 0;
+      c_.load[i] = c_.is_rank(i) ? fixed[i] + c_.arrays.shares[position] : 0;
     }
     c_.start_bound(fixed);
-  }
-
-  LPLB_DEVICE int even_share(ClassArc arc) const {
-    const unsigned num_members = arc & 255;
-    const unsigned tokens = c_.arrays.tokens[arc >> 16];
-    const unsigned share = divide(tokens, num_members, c_.reciprocal(num_members));
-    const bool has_more = (arc >> 8 & 255) < tokens - share * num_members;
-    return num_members == 0 ? 0 : static_cast<int>(share + (has_more ? 1 : 0));
   }
 
   /// Of each rank the colors whose classes have nearer members, as bits; bit 31 stands for all from 31 on.

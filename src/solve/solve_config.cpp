@@ -21,18 +21,6 @@ int choose_threads(const SolveShape& shape) {
   return kThreadsOfFew;
 }
 
-int choose_rank_threads(int num_threads) { return num_threads == kThreadsOfFew ? 256 : num_threads / 2; }
-
-/// As many lanes as leave neither lanes without a slot nor ranks without lanes.
-int choose_log_lanes_per_rank(const SolveShape& shape, int num_rank_threads) {
-  const int slots_per_rank = shape.num_physical / shape.num_ranks;
-  int log = 0;
-  while (1 << log < std::min(kWarpSize, slots_per_rank) && (2 << log) * shape.num_ranks <= num_rank_threads) {
-    ++log;
-  }
-  return log;
-}
-
 class Stacker {
  public:
   explicit Stacker(int words) : words_(words) {}
@@ -48,22 +36,23 @@ class Stacker {
 };
 
 SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
-  SolveLayout layout{.in_shared = in_shared, .num_rank_threads = choose_rank_threads(num_threads)};
-  layout.log_lanes_per_rank = choose_log_lanes_per_rank(shape, layout.num_rank_threads);
+  SolveLayout layout{.in_shared = in_shared};
   Stacker shared(kCountsBegin);
-  shared.take(shape.num_logical + 1 + shape.class_words);
-  layout.fixed_load = shared.take(4 * (shape.num_ranks + 1));
+  shared.take(shape.num_logical + 1 + shape.num_ranks + shape.class_words);
+  layout.shares = shared.take(shape.num_ranks);
   layout.load = shared.take(shape.num_ranks);
   layout.in_bottleneck = shared.take(shape.num_ranks);
-  layout.outcomes = shared.take(4 * (shape.num_ranks / 2));  // each has two ranks at least
   layout.scratch_stride = scratch_words(kWarpSize * class_ranks_per_lane(shape.num_ranks));
   layout.scratch = shared.take(layout.scratch_stride * num_threads / kWarpSize);
   Stacker spill(0);
   layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);
   layout.image = shared.take(in_shared ? shape.image_words : 0);
-  layout.live = live_begin(shape.num_physical);
-  layout.keys = keys_begin(shape.num_physical, shape.num_ranks);
-  layout.tasks = tasks_begin(shape.num_physical, shape.num_ranks);
+  const ImageLayout image = image_layout(shape.num_logical, shape.num_physical, shape.num_ranks);
+  layout.live = image.live;
+  layout.keys = image.keys;
+  layout.destinations = image.destinations;
+  layout.positions = image.positions;
+  layout.tasks = image.tasks;
   layout.shared_words = shared.words();
   layout.spill_words = spill.words();
   return layout;

@@ -4,12 +4,17 @@
 // the shape, tested without a GPU.
 
 #include <cstddef>
+#include <cstdint>
 
 namespace lplb::cuda {
 
 inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits: a thread may have 168 registers
 inline constexpr int kMaxThreadsOfMany = 128;
 inline constexpr int kCountsBegin = 16;  // in shared memory: words for BlockSums come before
+
+/// Where the tokens of an expert lie in the shared memory of a block, in bytes; expert E has none. The fixed loads of the
+/// ranks and the totals of classes of several experts follow, counted on from E + 1.
+constexpr std::uint32_t place_of_tokens(int index) { return 4 * static_cast<std::uint32_t>(kCountsBegin + index); }
 
 /// What decides the shape of a launch. Words are of 32 bits.
 struct SolveShape {
@@ -23,24 +28,23 @@ struct SolveShape {
   int max_shared_bytes = 0;  // that the device gives one block
 };
 
-/// Word offsets; counts [E + 1] and the totals of the classes come first, at kCountsBegin. The image and the amounts
-/// lie in shared memory, or, where they do not fit, the first stays where it is and the others lie in the caller's
-/// workspace.
+/// Word offsets. First, at kCountsBegin, lie the counts [E + 1], the fixed loads of the ranks [G] and the totals of
+/// classes of several experts. The image and the amounts lie in shared memory, or, where they do not fit, the first stays
+/// where it is and the others lie in the caller's workspace.
 struct SolveLayout {
   bool in_shared = true;
-  int num_rank_threads = 0;    // that add up the slots of ranks; the others add up classes
-  int log_lanes_per_rank = 0;  // lanes that add up a rank's slots
-  int fixed_load = 0;          // [G + 1] of four words
+  int shares = 0;  // [G] of the even shares that ranks begin with
   int load = 0;
   int in_bottleneck = 0;
-  int outcomes = 0;  // a component with classes, four words
   int scratch = 0;
   int scratch_stride = 0;  // a warp
   int amounts = 0;
   int image = 0;
-  int live = 0;   // within an image,
-  int keys = 0;   //
-  int tasks = 0;  // the same for all of the shape
+  int live = 0;          // within an image,
+  int keys = 0;          //
+  int destinations = 0;  //
+  int positions = 0;     //
+  int tasks = 0;         // the same for all of the shape
   int shared_words = 0;
   int spill_words = 0;  // a split
 };

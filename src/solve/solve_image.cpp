@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "solve/solve_config.h"
 #include "solve/split_graph.h"
 #include "solve/step_table.h"
 
@@ -16,10 +17,13 @@ namespace {
 class ImageWriter {
  public:
   explicit ImageWriter(const SplitGraph::Impl& graph)
-      : graph_(graph), words_(tasks_begin(graph.num_physical, graph.num_ranks)) {}
+      : graph_(graph),
+        layout_(image_layout(graph.num_logical, graph.num_physical, graph.num_ranks)),
+        words_(layout_.tasks) {}
 
-  std::vector<std::uint32_t> write() {
+  SolveImage write() {
     number_ranks();
+    number_totals();
     lay_out_tasks();
     append(tasks_);  // and once more when they are complete
     write_reciprocals();
@@ -28,19 +32,23 @@ class ImageWriter {
       if (is_pairs(task)) {
         write_pairs(task);
       } else {
-        write_arcs(task);
+        write_shares(task);
+        write_masks(task);
+        write_steps(task);
       }
     }
     write_classes();
     write_slots();
+    write_destinations();
     header_.lone = append(lone_);
     header_.num_tasks = static_cast<std::int32_t>(tasks_.size());
+    header_.num_shares = static_cast<std::int32_t>(shares_.size());
     header_.num_words = static_cast<std::int32_t>(words_.size());
     put(0, std::vector{header_});
-    put(live_begin(graph_.num_physical), std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
-    put(keys_begin(graph_.num_physical, graph_.num_ranks), graph_.digest_keys);
-    put(tasks_begin(graph_.num_physical, graph_.num_ranks), tasks_);
-    return std::move(words_);
+    put(layout_.live, std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
+    put(layout_.keys, graph_.digest_keys);
+    put(layout_.tasks, tasks_);
+    return {.words = std::move(words_), .shares = std::move(shares_)};
   }
 
  private:
@@ -82,6 +90,15 @@ class ImageWriter {
     lone_ = std::move(lone);
   }
 
+  void number_totals() {
+    for (const ExpertClass& c : graph_.classes) {
+      totals_.push_back(c.num_experts > 1 ? place_of_tokens(first_total() + header_.num_totals) : 0);
+      header_.num_totals += c.num_experts > 1 ? 1 : 0;
+    }
+  }
+  int first_fixed() const { return graph_.num_logical + 1; }
+  int first_total() const { return first_fixed() + graph_.num_ranks; }
+
   void lay_out_tasks() {
     for (std::size_t i = 0; i < graph_.components.size(); ++i) {
       const Component& c = graph_.components[i];
@@ -94,10 +111,10 @@ class ImageWriter {
       task.num_ranks = c.num_ranks;
       task.has_cycle = c.has_cycle ? 1 : 0;
       task.component = static_cast<std::int32_t>(i);
+      task.first_rank = c.first_rank;
       bool is_any_wide = false;
       for (const ExpertClass& e : std::span(graph_.classes).subspan(c.first_class, c.num_classes)) {
         task.num_colors = std::max(task.num_colors, e.color + 1);
-        needs_totals_ = needs_totals_ || e.num_experts > 1;
         is_any_wide = is_any_wide || e.num_members > 2;
       }
       task.kind = kind_of(task, is_any_wide);
@@ -161,45 +178,61 @@ class ImageWriter {
     const std::size_t num_lanes = 32 * static_cast<std::size_t>(mask_words(task));
     std::vector<PairWord> words(num_lanes * num_colors);
     for (std::size_t i = 0; i < words.size(); ++i) {
-      words[i] = static_cast<PairWord>(i / num_colors | static_cast<std::size_t>(graph_.num_logical) << 16);
+      words[i] = static_cast<PairWord>(i / num_colors) | place_of_tokens(graph_.num_logical) << 16;
     }
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
-      const PairWord tokens = tokens_word(i);
+      const PairWord tokens = place_of_total(i) << 16;
       const auto low = static_cast<PairWord>(local_[members_of(graph_.classes[i])[0]]);
       const auto high = static_cast<PairWord>(local_[members_of(graph_.classes[i])[1]]);
       const std::size_t color = graph_.classes[i].color;
       words[low * num_colors + color] = high | kPairIsLower | tokens;
       words[high * num_colors + color] = low | tokens;
     }
-    task.arcs = append(words);
+    task.pairs = append(words);
   }
 
-  PairWord tokens_word(int class_idx) const {
+  std::uint32_t place_of_total(int class_idx) const {
     const ExpertClass& c = graph_.classes[class_idx];
-    return static_cast<PairWord>(c.num_experts == 1 ? graph_.class_experts[c.first_expert]
-                                                    : graph_.num_logical + 1 + class_idx)
-           << 16;
+    return c.num_experts == 1 ? place_of_tokens(graph_.class_experts[c.first_expert]) : totals_[class_idx];
   }
 
-  void write_arcs(SolveTask& task) {
+  void write_shares(const SolveTask& task) {
     const Component& component = graph_.components[task.component];
-    const int num_words = mask_words(task);
-    const std::size_t num_arcs = static_cast<std::size_t>(task.num_colors) * task.num_ranks;
-    std::vector<ClassArc> arcs(num_arcs, static_cast<ClassArc>(graph_.num_logical) << 16);
-    std::vector<std::uint32_t> masks(num_arcs * num_words);
+    const std::size_t first = shares_.size();
+    for (int i = 0; i < task.num_colors * task.num_ranks; ++i) {
+      shares_.push_back({.members_and_tokens = place_of_tokens(graph_.num_logical) << 16,
+                         .reciprocal = 0,
+                         .amount = task.first_amount + i,
+                         .rank = task.first_rank + i % task.num_ranks});
+    }
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
       const ExpertClass& c = graph_.classes[i];
       for (int j = 0; j < c.num_members; ++j) {
-        const std::size_t arc = static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]];
-        arcs[arc] = static_cast<ClassArc>(c.num_members | j << 8) | tokens_word(i);
+        EvenShare& share = shares_[first + static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]]];
+        share.members_and_tokens = static_cast<std::uint32_t>(c.num_members | j << 8) | place_of_total(i) << 16;
+        share.reciprocal = reciprocal_of(c.num_members);
+      }
+    }
+  }
+
+  /// Of each color and rank the members of the class, as bits.
+  void write_masks(SolveTask& task) {
+    const Component& component = graph_.components[task.component];
+    const int num_words = mask_words(task);
+    std::vector<std::uint32_t> masks(static_cast<std::size_t>(task.num_colors) * task.num_ranks * num_words);
+    for (const ExpertClass& c : std::span(graph_.classes).subspan(component.first_class, component.num_classes)) {
+      for (const std::int32_t rank : members_of(c)) {
+        const std::size_t arc = static_cast<std::size_t>(c.color) * task.num_ranks + local_[rank];
         for (const std::int32_t member : members_of(c)) {
           masks[arc * num_words + local_[member] / 32] |= 1U << local_[member] % 32;
         }
       }
     }
-    task.arcs = append(arcs);
     task.masks = append(masks);
-    const std::vector<PartArc> steps = make_step_table(members_by_color(task), task.num_ranks, num_words);
+  }
+
+  void write_steps(SolveTask& task) {
+    const std::vector<PartArc> steps = make_step_table(members_by_color(task), task.num_ranks, mask_words(task));
     task.num_steps = static_cast<std::int32_t>(steps.size()) / task.num_ranks;
     task.steps = append(steps);
   }
@@ -241,7 +274,6 @@ class ImageWriter {
                          .first_arc = arcs + c.first_arc,
                          .num_members = c.num_members});
     }
-    header_.num_totals = needs_totals_ ? static_cast<std::int32_t>(classes.size()) : 0;
     header_.classes = append(classes);
   }
 
@@ -266,40 +298,72 @@ class ImageWriter {
       }
     }
     std::vector<SharedSlot> shared;
+    std::vector<SlotPart> parts;
     for (std::size_t i = 0; i < graph_.classes.size(); ++i) {
-      append_shared(i, slots, shared);
+      append_shared(i, slots, shared, parts);
     }
     put(kSlotsBegin, slots);
     header_.stacks = append(stacks);
     header_.shared = append(shared);
+    header_.parts = append(parts);
     header_.num_shared = static_cast<std::int32_t>(shared.size());
+  }
+
+  void write_destinations() {
+    std::vector<std::uint32_t> positions(graph_.num_ranks);
+    for (std::size_t i = 0; i < graph_.component_ranks.size(); ++i) {
+      const std::int32_t rank = graph_.component_ranks[i];
+      positions[rank] = graph_.live[rank] != 0 ? place_of_tokens(first_fixed() + static_cast<int>(i)) : 0;
+    }
+    std::vector<std::uint32_t> destinations(graph_.num_logical);
+    for (int rank = 0; rank < graph_.num_ranks; ++rank) {
+      for (int i = graph_.solo_begin[rank]; i < graph_.solo_begin[rank + 1]; ++i) {
+        destinations[graph_.solo[i].expert] = positions[rank];
+      }
+    }
+    for (const StackedExpert& stacked : graph_.stacked) {
+      destinations[stacked.expert] = positions[stacked.rank];
+    }
+    for (std::size_t i = 0; i < graph_.classes.size(); ++i) {
+      const ExpertClass& c = graph_.classes[i];
+      for (const std::int32_t expert : std::span(graph_.class_experts).subspan(c.first_expert, c.num_experts)) {
+        destinations[expert] = totals_[i];
+      }
+    }
+    put(layout_.positions, positions);
+    put(layout_.destinations, destinations);
   }
 
   static std::uint32_t stack_word(int count, int number) { return static_cast<std::uint32_t>(count | number << 16); }
 
-  void append_shared(std::size_t class_idx, std::vector<std::uint32_t>& slots, std::vector<SharedSlot>& shared) const {
+  void append_shared(std::size_t class_idx, std::vector<std::uint32_t>& slots, std::vector<SharedSlot>& shared,
+                     std::vector<SlotPart>& parts) const {
     const ExpertClass& c = graph_.classes[class_idx];
     for (int j = 0; j < c.num_experts; ++j) {
       for (int member = 0; member < c.num_members; ++member) {
         const Cell& cell = graph_.cells[c.first_cell + j * c.num_members + member];
         for (int i = 0; i < cell.count; ++i) {
           const std::int32_t slot = graph_.cell_slots[cell.begin + i];
+          const bool is_whole = c.num_experts == 1 && cell.count == 1;
           slots[slot] = static_cast<std::uint32_t>(graph_.num_logical) | kSharedStack << 16;
-          shared.push_back(
-              {.slot_and_expert = static_cast<std::uint32_t>(slot) |
-                                  static_cast<std::uint32_t>(graph_.class_experts[c.first_expert + j]) << 16,
-               .class_and_position = static_cast<std::uint32_t>(class_idx) | static_cast<std::uint32_t>(j) << 16,
-               .amount = amount_of(class_idx, member),
-               .stack = stack_word(cell.count, i)});
+          shared.push_back({.slot = static_cast<std::uint32_t>(slot) | (is_whole ? 0 : kSharesAmount),
+                            .amount = amount_of(class_idx, member),
+                            .key = graph_.digest_keys[slot]});
+          parts.push_back({.class_idx = static_cast<std::int32_t>(class_idx),
+                           .expert = graph_.class_experts[c.first_expert + j],
+                           .position = j,
+                           .stack = stack_word(cell.count, i)});
         }
       }
     }
   }
 
   const SplitGraph::Impl& graph_;
+  const ImageLayout layout_;
   SolveHeader header_{};
   std::vector<std::uint32_t> words_;
-  bool needs_totals_ = false;             // some task reads totals of classes
+  std::vector<EvenShare> shares_;         //
+  std::vector<std::uint32_t> totals_;     // [num_classes] place of the tokens of a class of several experts; else 0
   std::vector<std::uint32_t> lone_;       // ranks that are components without classes
   std::vector<std::int32_t> local_;       // [G] number of a rank within its component
   std::vector<SolveTask> tasks_;          //
@@ -308,7 +372,7 @@ class ImageWriter {
 
 }  // namespace
 
-std::vector<std::uint32_t> make_solve_image(const SplitGraph& graph) {
+SolveImage make_solve_image(const SplitGraph& graph) {
   check(graph.num_logical() <= kMaxImageLogical && graph.num_physical() <= kMaxImagePhysical, "[SolveGraph] ",
         graph.num_logical(), " logical and ", graph.num_physical(), " physical experts; the CUDA solver takes up to ",
         kMaxImageLogical, " and ", kMaxImagePhysical);

@@ -33,14 +33,15 @@ struct alignas(16) SolveTask {
   TaskKind kind;            //
   std::int32_t has_cycle;   // 0 or 1
   std::int32_t component;   // number of the component
-  std::int32_t arcs;   // pairs: word offset of PairWord [lanes' ranks, 4 or 8]; classes: of ClassArc [num_colors, R]
+  std::int32_t first_rank;  // of the fixed loads and shares, which lie by component
+  std::int32_t pairs;       // pairs: word offset of PairWord [lanes' ranks, 4 or 8]
   std::int32_t masks;  // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
   std::int32_t steps;  // classes: word offset of PartArc [num_steps, R]
   std::int32_t num_steps;     // of a sweep
   std::int32_t first_amount;  // of the amounts [num_colors, R]
   std::uint32_t reciprocal;   // reciprocal_of(R)
   std::int32_t reciprocals;   // word offset of reciprocal_of(n), n = 0..R
-  std::int32_t padding[3];
+  std::int32_t padding[2];
 };
 
 inline constexpr int kTaskWords = sizeof(SolveTask) / sizeof(std::uint32_t);
@@ -51,15 +52,19 @@ constexpr std::uint32_t reciprocal_of(std::uint32_t n) {
   return n < 2 ? ~std::uint32_t{0} : static_cast<std::uint32_t>((std::uint64_t{1} << 32) / n);
 }
 
-/// A pair as one of its ranks sees it: partner | kPairIsLower where it is the lower one | index of its tokens << 16.
-/// Where a color has none: the rank itself, and expert E. Tokens are indexed so: the experts' counts, 0 for expert E,
-/// and after it the totals of the classes, which a pair of one expert does not need.
+/// A pair as one of its ranks sees it: partner | kPairIsLower where it is the lower one | place of its tokens
+/// (place_of_tokens) << 16. Where a color has none: the rank itself, and expert E.
 using PairWord = std::uint32_t;
 inline constexpr std::uint32_t kPairIsLower = 1U << 8;
 
-/// What a rank has of one color: members of the class | index of the rank among them << 8 | index of its tokens, as
-/// PairWord has it, << 16. Where it has no class: no members, and the tokens of expert E.
-using ClassArc = std::uint32_t;
+/// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens. They lie
+/// behind the image, in the same place for every image of a shape.
+struct alignas(16) EvenShare {
+  std::uint32_t members_and_tokens;  // members of the class | index of the rank among them << 8 | place of tokens << 16
+  std::uint32_t reciprocal;          // reciprocal_of(members)
+  std::int32_t amount;               // index of the rank's amount; where the rank has no class of the color: no members
+  std::int32_t rank;                 // index of the rank's share
+};
 
 /// The part of a class (class_parts.h) that a rank has in one step of a sweep, as this rank sees it.
 struct alignas(8) PartArc {
@@ -92,10 +97,18 @@ struct alignas(16) SolveClass {
 
 /// A slot whose expert lives on several ranks.
 struct alignas(16) SharedSlot {
-  std::uint32_t slot_and_expert;     // slot | expert << 16
-  std::uint32_t class_and_position;  // class | position of the expert in it << 16
-  std::int32_t amount;               // index of the rank's amount
-  std::uint32_t stack;               // copies of the expert on the rank | number of this one among them << 16
+  std::uint32_t slot;   // | kSharesAmount
+  std::int32_t amount;  // index of the rank's amount
+  std::uint64_t key;    // the slot's factor of the digest
+};
+
+/// The slot does not have the whole amount: SlotPart says which part.
+inline constexpr std::uint32_t kSharesAmount = 1U << 31;
+struct alignas(16) SlotPart {
+  std::int32_t class_idx;
+  std::int32_t expert;
+  std::int32_t position;  // of the expert in the class
+  std::uint32_t stack;    // copies of the expert on the rank | number of this one among them << 16
 };
 
 /// The first words of an image, before the sections that every image of a shape has in the same place. Offsets are in
@@ -103,7 +116,7 @@ struct alignas(16) SharedSlot {
 struct alignas(16) SolveHeader {
   std::int32_t num_words;  // of the whole image, a multiple of 4
   std::int32_t num_tasks;
-  std::int32_t num_totals;  // classes, where a task needs their totals; else 0
+  std::int32_t num_totals;  // classes of several experts
   std::int32_t num_amounts;
   std::int32_t num_shared;
   std::int32_t num_lone;  // ranks that are components without classes
@@ -111,22 +124,42 @@ struct alignas(16) SolveHeader {
   std::int32_t lone;    // rank | component << 16
   std::int32_t stacks;  // copies on the rank | number of this one << 16
   std::int32_t shared;
-  std::int32_t padding[2];
+  std::int32_t parts;       // SlotPart of the same
+  std::int32_t num_shares;  // of EvenShare
 };
 
 inline constexpr int kSlotsBegin = sizeof(SolveHeader) / sizeof(std::uint32_t);  // [P] as said below
-/// Of live [G], 0 or 1; of the digest's factors [P + G], two words each; and of the tasks.
-constexpr int live_begin(int num_physical) { return kSlotsBegin + (num_physical + 3) / 4 * 4; }
-constexpr int keys_begin(int num_physical, int num_ranks) { return live_begin(num_physical) + (num_ranks + 3) / 4 * 4; }
-constexpr int tasks_begin(int num_physical, int num_ranks) {
-  return keys_begin(num_physical, num_ranks) + (2 * (num_physical + num_ranks) + 3) / 4 * 4;
+
+/// Word offsets of what every image of a shape has in the same place.
+struct ImageLayout {
+  int live;          // [G] 0 or 1
+  int keys;          // [P + G] factors of the digest, two words each
+  int destinations;  // [E] place where an expert's tokens are added up, as fixed load or in a class's total; 0: nowhere
+  int positions;     // [G] place of a rank's fixed load; 0 for a dead rank
+  int tasks;
+};
+constexpr ImageLayout image_layout(int num_logical, int num_physical, int num_ranks) {
+  const auto round_up = [](int words) { return (words + 3) / 4 * 4; };
+  ImageLayout layout{};
+  layout.live = kSlotsBegin + round_up(num_physical);
+  layout.keys = layout.live + round_up(num_ranks);
+  layout.destinations = layout.keys + round_up(2 * (num_physical + num_ranks));
+  layout.positions = layout.destinations + round_up(num_logical);
+  layout.tasks = layout.positions + round_up(num_ranks);
+  return layout;
 }
 
 /// A slot: expert | stack << 16. `stack` is 0 for a sole copy, kSharedStack for a slot that is listed in `shared`, else
 /// 1 + index of `stacks`. The expert is E, which has no tokens, where a slot is shared, empty, or on a dead rank.
 inline constexpr std::uint32_t kSharedStack = 0xffff;
 
-/// The image of a graph. Throws InvalidArgument where the shape is too large for the CUDA solver.
-std::vector<std::uint32_t> make_solve_image(const SplitGraph& graph);
+/// What a placement is to the CUDA solver.
+struct SolveImage {
+  std::vector<std::uint32_t> words;  // SolveHeader and what follows
+  std::vector<EvenShare> shares;
+};
+
+/// Throws InvalidArgument where the shape is too large for the CUDA solver.
+SolveImage make_solve_image(const SplitGraph& graph);
 
 }  // namespace lplb::cuda

@@ -21,11 +21,10 @@ class PairSolver {
  public:
   LPLB_DEVICE PairSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays) {}
 
-  LPLB_DEVICE void run(SolveOutcome& outcome) {
+  LPLB_DEVICE void run() {
     start();
     c_.balance(*this);
     write();
-    c_.write_outcome(outcome);
   }
 
   /// The same from and to registers: `fixed` is the load of this lane's rank that cannot move, `totals` the tokens of
@@ -120,14 +119,14 @@ class PairSolver {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       rank_[i] = section<int>(c_.arrays.image, c_.task.ranks)[c_.rank_at(i)];
-      fixed[i] = c_.arrays.fixed_load[rank_[i]].sum();
+      fixed[i] = c_.is_rank(i) ? c_.arrays.fixed_load[c_.task.first_rank + c_.rank_at(i)] : 0;
       c_.load[i] = fixed[i];
       LPLB_UNROLL
       for (int four = 0; four < kFours; ++four) {
-        const FourPairs pairs = section<FourPairs>(c_.arrays.image, c_.task.arcs)[c_.rank_at(i) * kFours + four];
+        const FourPairs pairs = section<FourPairs>(c_.arrays.image, c_.task.pairs)[c_.rank_at(i) * kFours + four];
         LPLB_UNROLL
         for (int color = 4 * four; color < std::min(4 * four + 4, kColors); ++color) {
-          start_pair(color, i, pairs.color[color % 4], c_.arrays.tokens[pairs.color[color % 4] >> 16]);
+          start_pair(color, i, pairs.color[color % 4], c_.arrays.tokens_at(pairs.color[color % 4] >> 16));
         }
       }
     }

@@ -149,12 +149,6 @@ struct WarpComponent {
     }
   }
 
-  LPLB_DEVICE void write_outcome(SolveOutcome& result) const {
-    if (lane == 0) {
-      result = outcome;
-    }
-  }
-
   const SolveTask task;
   const SolveArrays& arrays;
   const int lane;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,8 @@ struct EmulatedLaunch {
 
 inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launch = {}) {
   const SplitGraph graph(instance.placement, instance.live);
-  std::vector<unsigned> image = cuda::make_solve_image(graph);
+  const cuda::SolveImage made = cuda::make_solve_image(graph);
+  std::vector<unsigned> image = made.words;
   cuda::SolveHeader header;
   std::memcpy(&header, image.data(), sizeof header);
   const cuda::SolveConfig config = cuda::choose_solve_config({.num_logical = graph.num_logical(),
@@ -44,7 +46,11 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
   image.resize(image.size() + static_cast<std::size_t>(config.num_threads) / 32 * cuda::kTaskWords);  // as on a device
   const auto lanes_begin = static_cast<int>(image.size() + 3) / 4 * 4;
   const std::vector<unsigned> tables = cuda::make_lane_tables(graph);
-  image.resize(lanes_begin + cuda::lane_table_words(graph.num_ranks()));
+  const int shares_begin = lanes_begin + cuda::lane_table_words(graph.num_ranks());
+  const std::size_t num_shares = std::max(made.shares.size(), static_cast<std::size_t>(config.num_threads));
+  image.resize(shares_begin + num_shares * (sizeof(cuda::EvenShare) / 4));
+  std::ranges::copy(std::as_bytes(std::span(made.shares)),
+                    std::as_writable_bytes(std::span(image)).begin() + 4 * std::ptrdiff_t{shares_begin});
   std::ranges::copy(tables, image.begin() + lanes_begin);
   const int num_lane_tasks = tables.empty() ? 0 : static_cast<int>(tables[0]);
   Plan plan;
@@ -60,6 +66,7 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
                              .staged_words = std::min(num_words, launch.max_staged_words),
                              .lanes_begin = lanes_begin,
                              .num_lane_tasks = std::min(num_lane_tasks, launch.max_lane_tasks),
+                             .shares_begin = shares_begin,
                              .counts = instance.counts.data(),
                              .base_load = instance.base_load.empty() ? nullptr : instance.base_load.data(),
                              .num_logical = graph.num_logical(),
@@ -77,14 +84,18 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
     unsigned words[4];
   };
   std::vector<Quad> shared(config.layout.shared_words / 4 + 1, Quad{{0xabababab, 0xabababab, 0xabababab, 0xabababab}});
+  using General = cuda::LaunchKind<true, false>;
+  using Plain = cuda::LaunchKind<true, true>;
   EmulatedBlock block(config.num_threads);
   block.run([&] {
-    if (config.layout.in_shared && launch.by_lanes) {
-      cuda::solve_block_by_lanes<EmulatedSimt>(args, shared[0].words, 0, [] {});
-    } else if (config.layout.in_shared) {
-      cuda::solve_block<EmulatedSimt, true>(args, shared[0].words, 0, [] {});
+    if (!config.layout.in_shared) {
+      cuda::solve_block<EmulatedSimt, cuda::LaunchKind<false, false>>(args, shared[0].words, 0, [] {});
+    } else if (launch.by_lanes) {
+      cuda::solve_block_by_lanes<EmulatedSimt, General>(args, shared[0].words, 0, [] {});
+    } else if (launch.num_splits == 1 && args.base_load == nullptr && args.num_logical < config.num_threads) {
+      cuda::solve_block<EmulatedSimt, Plain>(args, shared[0].words, 0, [] {});
     } else {
-      cuda::solve_block<EmulatedSimt, false>(args, shared[0].words, 0, [] {});
+      cuda::solve_block<EmulatedSimt, General>(args, shared[0].words, 0, [] {});
     }
   });
   plan.component_bound.resize(graph.num_components());

@@ -27,16 +27,6 @@ TEST(SolveConfig, OneSplitTakesManyThreadsAndManySplitsFew) {
   EXPECT_EQ(choose_solve_config(shape).num_threads, 64);
 }
 
-TEST(SolveConfig, NoMoreLanesThanSlotsOrThreads) {
-  SolveShape shape = kEp64;
-  EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 2);  // 64 ranks on 256 threads
-  shape.num_physical = 64;
-  EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 0);
-  shape.num_physical = 320;
-  shape.num_ranks = 8;
-  EXPECT_EQ(choose_solve_config(shape).layout.log_lanes_per_rank, 5);
-}
-
 TEST(SolveConfig, WhatDoesNotFitGoesToTheWorkspace) {
   SolveShape shape = kEp64;
   EXPECT_TRUE(choose_solve_config(shape).layout.in_shared);
@@ -51,11 +41,10 @@ TEST(SolveConfig, WhatDoesNotFitGoesToTheWorkspace) {
 TEST(SolveConfig, PartsOfSharedMemoryFollowEachOther) {
   const SolveConfig config = choose_solve_config(kEp64);
   const SolveLayout& layout = config.layout;
-  EXPECT_GE(layout.fixed_load, kCountsBegin + 257 + 160);
-  EXPECT_GE(layout.load, layout.fixed_load + 4 * 65);
+  EXPECT_GE(layout.shares, kCountsBegin + 257 + 64 + 160);
+  EXPECT_GE(layout.load, layout.shares + 64);
   EXPECT_GE(layout.in_bottleneck, layout.load + 64);
-  EXPECT_GE(layout.outcomes, layout.in_bottleneck + 64);
-  EXPECT_GE(layout.scratch, layout.outcomes + 4 * 32);
+  EXPECT_GE(layout.scratch, layout.in_bottleneck + 64);
   EXPECT_GE(layout.amounts, layout.scratch + layout.scratch_stride * kThreadsOfFew / 32);
   EXPECT_GE(layout.image, layout.amounts + 1'000);
   EXPECT_EQ(layout.image % 4, 0);
