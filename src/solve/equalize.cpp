@@ -107,6 +107,7 @@ Tokens largest_excess(const SplitGraph::Impl& graph, const Component& component,
 }  // namespace
 
 void equalize(const SplitGraph::Impl& graph, const Component& component, int max_sweeps, SolveState& state) {
+  const SweepRule rule = sweep_rule(component.is_wide, component.num_ranks);
   Tokens excess = largest_excess(graph, component, state);
   for (int i = 0; i < max_sweeps && excess > 0; ++i) {
     if (component.has_cycle) {
@@ -117,7 +118,7 @@ void equalize(const SplitGraph::Impl& graph, const Component& component, int max
     ++state.num_sweeps;
     const Tokens before = excess;
     excess = largest_excess(graph, component, state);
-    if (excess > most_left(before)) {
+    if (excess > most_left(before, rule)) {
       break;  // what is left is rounding, or a set of ranks that no sweep can relieve
     }
   }

@@ -32,7 +32,7 @@ class Finisher {
       } else {
         raise_target();
         ++state_.num_raises;
-        equalize(graph_, component_, kSweepsAfterRaise, state_);
+        equalize(graph_, component_, sweep_rule(component_.is_wide, component_.num_ranks).sweeps_after_raise, state_);
       }
     }
   }

@@ -193,7 +193,7 @@ void solve(const SplitGraph& graph, std::span<const Tokens> counts, std::span<co
   for (std::size_t i = 0; i < g.components.size(); ++i) {
     start_bound(g, g.components[i], state);
     if (g.components[i].num_classes > 0) {
-      equalize(g, g.components[i], kMaxSweeps, state);
+      equalize(g, g.components[i], sweep_rule(g.components[i].is_wide, g.components[i].num_ranks).max_sweeps, state);
       finish(g, g.components[i], state);
     }
     plan.component_bound[i] = state.target;

@@ -27,9 +27,11 @@ class ClassSolver {
   }
   LPLB_DEVICE const WarpComponent<Simt, kRanksPerLane>& component() const { return c_; }
 
+  LPLB_DEVICE SweepRule rule() const { return sweep_rule(c_.task.is_wide != 0, c_.task.num_ranks); }
+
   LPLB_DEVICE int equalize(int max_sweeps) {
     ClassStep<Simt, kRanksPerLane> step(c_, table_);
-    return c_.equalize(max_sweeps, [&] { step.run_sweep(); });
+    return c_.equalize(max_sweeps, rule(), [&] { step.run_sweep(); });
   }
 
   /// What the next color needs is on its way while one is taken in.
@@ -41,7 +43,7 @@ class ClassSolver {
       for (int i = 0; i < kRanksPerLane; ++i) {
         const int index = table_.some_index(color, c_.rank_at(i));
         members[i] = table_.masks[index];
-        amount[i] = table_.amounts[index];
+        amount[i] = c_.is_rank(i) ? table_.amounts[index] : 0;
       }
     };
     LPLB_UNROLL
@@ -53,8 +55,7 @@ class ClassSolver {
     for (int color = 1; color <= c_.task.num_colors; ++color) {
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        const bool has_tokens = c_.is_rank(i) && amount[i] > 0;
-        c_.outlets[i] = c_.outlets[i].joined(has_tokens ? members[i] : Ranks{});
+        c_.outlets[i] = c_.outlets[i].joined(amount[i] > 0 ? members[i] : Ranks{});
       }
       fetch(std::min(color, c_.task.num_colors - 1));
     }
@@ -63,7 +64,6 @@ class ClassSolver {
   /// Level by level, farthest first; the ranks of a level are independent of each other.
   LPLB_DEVICE void push_wave() {
     int* const rooms = table_.scratch + kRanksPerLane * kWarpSize;
-    find_useful_colors();
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       table_.scratch[c_.rank_at(i)] = c_.load[i];
@@ -72,12 +72,7 @@ class ClassSolver {
     Simt::sync_warp();
     LPLB_ROLL
     for (int distance = c_.depth; distance > 0; --distance) {
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        if (c_.distance[i] == distance) {
-          push_from(i, rooms);
-        }
-      }
+      push_level(distance, rooms);
       Simt::sync_warp();
     }
     LPLB_UNROLL
@@ -100,67 +95,79 @@ class ClassSolver {
     c_.start_bound(fixed);
   }
 
-  /// Of each rank the colors whose classes have nearer members, as bits; bit 31 stands for all from 31 on.
-  LPLB_DEVICE void find_useful_colors() {
-    Ranks members[kRanksPerLane];
-    const auto fetch = [&](int color) {
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        members[i] = table_.masks[table_.some_index(color, c_.rank_at(i))];
-      }
-    };
-    fetch(0);
+  /// A rank that pushes, and what it has too much.
+  struct Pusher {
+    int rank;
+    int excess;
+    Ranks nearer;
+  };
+
+  /// The ranks of a lane one after the other: most lanes have one that pushes at most, so that the warp goes once.
+  LPLB_DEVICE void push_level(int distance, const int* rooms) {
+    int excess[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      useful_colors_[i] = 0;
+      excess[i] = c_.distance[i] == distance ? table_.scratch[c_.rank_at(i)] - c_.outcome.target : 0;
     }
     LPLB_ROLL
-    for (int color = 0; color < c_.task.num_colors; ++color) {
+    for (int n = 0; n < kRanksPerLane; ++n) {
+      Pusher pusher{.rank = 0, .excess = 0, .nearer = {}};
+      bool is_found = false;
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        useful_colors_[i] |= members[i].meets(c_.nearer[i]) ? 1U << std::min(color, 31) : 0;
+        if (!is_found && excess[i] > 0) {
+          is_found = true;
+          pusher = {.rank = c_.rank_at(i), .excess = excess[i], .nearer = c_.nearer[i]};
+          excess[i] = 0;
+        }
       }
-      fetch(std::min(color + 1, c_.task.num_colors - 1));
+      if (is_found) {
+        push_from(pusher, distance == 1 ? rooms : nullptr);
+      }
     }
   }
 
-  /// The first useful color from `color` on.
-  LPLB_DEVICE int useful_color(int i, int color) const {
-    if (color > 31) {
-      return color;
-    }
-    const unsigned rest = useful_colors_[i] >> color;
-    return rest == 0 ? c_.task.num_colors : color + Simt::lowest_bit(rest);
-  }
-
-  /// Color by color, nearer members ascending. Others add to what they take at the same time.
-  LPLB_DEVICE void push_from(int i, const int* rooms) {
-    int* const loads = table_.scratch;
-    int excess = loads[c_.rank_at(i)] - c_.outcome.target;
+  /// Color by color, nearer members ascending; `rooms` of sinks, null where the nearer ones are none and take all.
+  /// Others add to what they take at the same time; nobody gives to a rank of this distance.
+  LPLB_DEVICE void push_from(const Pusher& from, const int* rooms) {
+    int excess = from.excess;
+    Ranks members = table_.masks[table_.index_of(0, from.rank)];
+    int amount = table_.amounts[table_.index_of(0, from.rank)];
     LPLB_ROLL
-    for (int color = useful_color(i, 0); color < c_.task.num_colors && excess > 0; color = useful_color(i, color + 1)) {
-      const int own = table_.index_of(color, c_.rank_at(i));
-      Ranks takers = table_.masks[own].common(c_.nearer[i]);
-      const int most = std::min(excess, table_.amounts[own]);
-      int left = most;
-      LPLB_ROLL
-      for (int taker = takers.lowest(); taker >= 0 && left > 0; taker = takers.lowest()) {
-        takers.remove(taker);
-        const int move = std::min(left, rooms[taker]);
-        left -= move;
-        Simt::add(table_.amounts + table_.index_of(color, taker), move);
-        Simt::add(loads + taker, move);
+    for (int color = 0; color < c_.task.num_colors; ++color) {
+      Ranks takers = members.common(from.nearer);
+      const int most = std::min(excess, amount);
+      const int left_behind = amount - most;
+      const int next = table_.index_of(std::min(color + 1, c_.task.num_colors - 1), from.rank);
+      members = table_.masks[next];
+      amount = table_.amounts[next];
+      if (most > 0 && !takers.is_empty()) {
+        const int left = push_over(color, takers, most, rooms);
+        table_.amounts[table_.index_of(color, from.rank)] = left_behind + left;
+        excess -= most - left;
       }
-      Simt::add(table_.amounts + own, left - most);
-      Simt::add(loads + c_.rank_at(i), left - most);
-      excess -= most - left;
     }
+    table_.scratch[from.rank] = c_.outcome.target + excess;
+  }
+
+  /// Returns what of `most` the takers have no room for.
+  LPLB_DEVICE int push_over(int color, Ranks takers, int most, const int* rooms) {
+    int left = most;
+    LPLB_ROLL
+    while (left > 0 && !takers.is_empty()) {
+      const int taker = takers.lowest();
+      takers.remove(taker);
+      const int move = rooms == nullptr ? left : std::min(left, rooms[taker]);
+      left -= move;
+      Simt::add(table_.amounts + table_.index_of(color, taker), move);
+      Simt::add(table_.scratch + taker, move);
+    }
+    return left;
   }
 
   WarpComponent<Simt, kRanksPerLane> c_;
   ClassTable<Simt, kRanksPerLane> table_;
   int rank_[kRanksPerLane];  // by its number in the placement
-  unsigned useful_colors_[kRanksPerLane];
 };
 
 }  // namespace lplb::cuda

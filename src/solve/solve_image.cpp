@@ -112,12 +112,11 @@ class ImageWriter {
       task.has_cycle = c.has_cycle ? 1 : 0;
       task.component = static_cast<std::int32_t>(i);
       task.first_rank = c.first_rank;
-      bool is_any_wide = false;
+      task.is_wide = c.is_wide ? 1 : 0;
       for (const ExpertClass& e : std::span(graph_.classes).subspan(c.first_class, c.num_classes)) {
         task.num_colors = std::max(task.num_colors, e.color + 1);
-        is_any_wide = is_any_wide || e.num_members > 2;
       }
-      task.kind = kind_of(task, is_any_wide);
+      task.kind = kind_of(task, c.is_wide);
       task.reciprocal = reciprocal_of(task.num_ranks);
       task.first_amount = header_.num_amounts;
       header_.num_amounts += task.num_colors * task.num_ranks;
@@ -127,11 +126,11 @@ class ImageWriter {
     std::ranges::stable_sort(tasks_, std::greater{}, &SolveTask::num_ranks);
   }
 
-  static TaskKind kind_of(const SolveTask& task, bool is_any_wide) {
-    if (!is_any_wide && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
+  static TaskKind kind_of(const SolveTask& task, bool is_wide) {
+    if (!is_wide && task.num_ranks <= 32 && task.num_colors <= kMaxPairColors) {
       return task.num_colors > kMaxPairColors / 2 ? TaskKind::kPairs1x8 : TaskKind::kPairs1x4;
     }
-    if (!is_any_wide && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
+    if (!is_wide && task.num_ranks <= 64 && task.num_colors <= kMaxPairColorsOf64) {
       return task.num_colors > kMaxPairColorsOf64 / 2 ? TaskKind::kPairs2x6 : TaskKind::kPairs2x3;
     }
     const int ranks_per_lane = class_ranks_per_lane(task.num_ranks);

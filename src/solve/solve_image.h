@@ -41,7 +41,8 @@ struct alignas(16) SolveTask {
   std::int32_t first_amount;  // of the amounts [num_colors, R]
   std::uint32_t reciprocal;   // reciprocal_of(R)
   std::int32_t reciprocals;   // word offset of reciprocal_of(n), n = 0..R
-  std::int32_t padding[2];
+  std::int32_t is_wide;       // 0 or 1
+  std::int32_t padding;
 };
 
 inline constexpr int kTaskWords = sizeof(SolveTask) / sizeof(std::uint32_t);

@@ -43,6 +43,9 @@ class PairSolver {
   LPLB_DEVICE int amount(int color) const { return amount_[color][0]; }
   LPLB_DEVICE const WarpComponent<Simt, kRanksPerLane>& component() const { return c_; }
 
+  /// More than 32 ranks are two a lane.
+  LPLB_DEVICE static constexpr SweepRule rule() { return sweep_rule(false, kRanksPerLane * kWarpSize); }
+
   LPLB_DEVICE int equalize(int max_sweeps) {
     return c_.task.has_cycle != 0 ? equalize_pairs<true>(max_sweeps) : equalize_pairs<false>(max_sweeps);
   }
@@ -162,7 +165,7 @@ class PairSolver {
       level<kOverRelax>(0);
       const int before = excess;
       excess = most - c_.outcome.target;
-      if (excess > most_left(before)) {
+      if (excess > most_left(before, rule())) {
         break;
       }
     }

@@ -173,6 +173,7 @@ void set_component_ranges(SplitGraph::Impl& graph) {
     std::int32_t num_links = 0;
     for (std::int32_t i = first_class; i < first_class + c.num_classes; ++i) {
       num_links += graph.classes[i].num_members - 1;
+      c.is_wide = c.is_wide || graph.classes[i].num_members > 2;
     }
     c.has_cycle = num_links >= c.num_ranks;
     first_class += c.num_classes;

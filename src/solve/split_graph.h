@@ -50,6 +50,7 @@ struct Component {
   std::int32_t first_rank;  // in component_ranks
   std::int32_t num_ranks;
   bool has_cycle;  // tokens can go round: more arcs than a tree of ranks and classes has
+  bool is_wide;    // some class has three ranks or more
 };
 
 /// One end of a class as a rank sees it: the class, and which of its arcs is the rank's own.

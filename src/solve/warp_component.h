@@ -45,7 +45,7 @@ struct WarpComponent {
 
   /// Phase 1: up to max_sweeps calls of sweep(). Returns the excess of the fullest rank.
   template <class Sweep>
-  LPLB_DEVICE int equalize(int max_sweeps, const Sweep& sweep) {
+  LPLB_DEVICE int equalize(int max_sweeps, const SweepRule& rule, const Sweep& sweep) {
     int excess = Ranks::largest(load) - outcome.target;
     LPLB_ROLL
     for (int i = 0; i < max_sweeps && excess > 0; ++i) {
@@ -53,17 +53,17 @@ struct WarpComponent {
       ++outcome.num_sweeps;
       const int before = excess;
       excess = Ranks::largest(load) - outcome.target;
-      if (excess > most_left(before)) {
+      if (excess > most_left(before, rule)) {
         break;
       }
     }
     return excess;
   }
 
-  /// Both phases. Solver: equalize(max_sweeps), find_outlets(), push_wave().
+  /// Both phases. Solver: rule(), equalize(max_sweeps), find_outlets(), push_wave().
   template <class Solver>
   LPLB_DEVICE void balance(Solver& solver) {
-    int max_sweeps = kMaxSweeps;
+    int max_sweeps = solver.rule().max_sweeps;
     LPLB_ROLL
     for (int round = max_rounds(task.num_ranks); round > 0; --round) {
       if (max_sweeps > 0 && solver.equalize(max_sweeps) <= 0) {
@@ -85,7 +85,7 @@ struct WarpComponent {
         solver.push_wave();
       } else {
         raise_target(missing);
-        max_sweeps = kSweepsAfterRaise;
+        max_sweeps = solver.rule().sweeps_after_raise;
       }
     }
   }
