@@ -142,30 +142,23 @@ __global__ void split_kernel(const __grid_constant__ Parameters p, int num_sweep
   }
 }
 
-/// What counting many ids does not do without, up to a stage. A block of 1,024 threads has a thread for four ids of
-/// int32.
+/// What counting many ids does not do without, up to a stage. Of 64-bit ids all but the first stage load the lower
+/// half.
 enum class CountStage { kRead, kHistogram, kCluster, kAtomic };
 
-template <CountStage kStage>
-__global__ void __launch_bounds__(1024) count_kernel(const int* ids, int* out) {
-  constexpr int kSlices = 4;  // with a histogram each
+constexpr int kSlices = 4;  // of a block, with a histogram each
+constexpr int kSliceIds = 1024;
+
+/// What follows the reading: `id` are the thread's, all of one slice.
+template <CountStage kStage, int kThreads, int kIds, class Id>
+__device__ void count_ids(const Id (&id)[kIds], int slice, int* out) {
   __shared__ int histogram[kSlices * kExperts];
-  wait_for_previous();
   const int thread = static_cast<int>(threadIdx.x);
-  const int slice = thread / (1024 / kSlices);
-  int id[4];
-  for (int i = 0; i < 4; ++i) {
-    id[i] = ids[(static_cast<int>(blockIdx.x) * kSlices + slice) * 1024 + i * 256 + thread % 256];
+  for (int i = 0; i < kSlices * kExperts / kThreads; ++i) {
+    histogram[i * kThreads + thread] = 0;
   }
-  if (kStage == CountStage::kRead) {
-    if (id[0] + id[1] + id[2] + id[3] < 0) {
-      *out = 1;
-    }
-    return;
-  }
-  histogram[thread] = 0;
   __syncthreads();
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < kIds; ++i) {
     atomicAdd(histogram + slice * kExperts + id[i], 1);
   }
   __syncthreads();
@@ -183,6 +176,28 @@ __global__ void __launch_bounds__(1024) count_kernel(const int* ids, int* out) {
     } else {
       out[thread] = sum;
     }
+  }
+}
+
+/// A thread has four ids; or eight, where there are half as many threads and two blocks on a multiprocessor.
+template <CountStage kStage, int kThreads, class Id>
+__global__ void __launch_bounds__(kThreads, 1024 / kThreads) count_kernel(const Id* ids, int* out) {
+  constexpr int kThreadsPerSlice = kThreads / kSlices;
+  constexpr int kIds = kSliceIds / kThreadsPerSlice;
+  wait_for_previous();
+  const int thread = static_cast<int>(threadIdx.x);
+  const int slice = thread / kThreadsPerSlice;
+  const int first = (static_cast<int>(blockIdx.x) * kSlices + slice) * kSliceIds + thread % kThreadsPerSlice;
+  Id id[kIds];
+  Id sum = 0;
+  for (int i = 0; i < kIds; ++i) {
+    id[i] = ids[first + i * kThreadsPerSlice];
+    sum += id[i];
+  }
+  if constexpr (kStage != CountStage::kRead) {
+    count_ids<kStage, kThreads>(id, slice, out);
+  } else if (sum < 0) {
+    *out = 1;
   }
 }
 
@@ -214,19 +229,33 @@ std::vector<int> floor_input() {
 }
 
 /// Of 65,536 tokens with 8 each.
-std::vector<int> many_ids() {
+std::vector<std::int32_t> many_ids() {
   Rng rng(6);
-  std::vector<int> ids(65'536 * 8);
-  for (int& id : ids) {
-    id = static_cast<int>(rng.below(kExperts));
+  std::vector<std::int32_t> ids(65'536 * 8);
+  for (std::int32_t& id : ids) {
+    id = static_cast<std::int32_t>(rng.below(kExperts));
   }
   return ids;
+}
+
+/// All stages of counting with blocks of kThreads.
+template <int kThreads, class Id, class Time>
+void time_count(const Time& time, const Id* ids, int* out) {
+  const LaunchConfig config{.num_blocks = 128, .num_threads = kThreads, .cluster_size = 8};
+  const std::string prefix =
+      "count/65536x8_int" + std::to_string(8 * sizeof(Id)) + "_" + std::to_string(kThreads) + "_threads_";
+  time(prefix + "read", count_kernel<CountStage::kRead, kThreads, Id>, config, ids, out);
+  time(prefix + "histogram", count_kernel<CountStage::kHistogram, kThreads, Id>, config, ids, out);
+  time(prefix + "cluster_barrier", count_kernel<CountStage::kCluster, kThreads, Id>, config, ids, out);
+  time(prefix + "atomic", count_kernel<CountStage::kAtomic, kThreads, Id>, config, ids, out);
 }
 
 int run(const char* path) {
   Bench bench;
   const DeviceBuffer<int> in(floor_input());
-  const DeviceBuffer<int> ids(many_ids());
+  const std::vector<std::int32_t> many = many_ids();
+  const DeviceBuffer<std::int32_t> ids(many);
+  const DeviceBuffer<std::int64_t> wide_ids(std::vector<std::int64_t>(many.begin(), many.end()));
   DeviceBuffer<int> out(32 * 768);
   const Parameters p{.in = in.data(), .out = out.data(), .flag = 0, .more = {}};
   const auto time = [&](const std::string& name, auto kernel, const LaunchConfig& config, const auto&... args) {
@@ -240,6 +269,7 @@ int run(const char* path) {
   time("launch/empty_8x1024", empty_kernel, {.num_blocks = 8, .num_threads = 1024});
   time("launch/empty_8x1024_cluster", empty_kernel, {.num_blocks = 8, .num_threads = 1024, .cluster_size = 8});
   time("launch/empty_128x1024_cluster", empty_kernel, {.num_blocks = 128, .num_threads = 1024, .cluster_size = 8});
+  time("launch/empty_128x512_cluster", empty_kernel, {.num_blocks = 128, .num_threads = 512, .cluster_size = 8});
   time("launch/parameters_384", parameters_kernel, {.num_threads = 384}, p);
   time("launch/parameters_384_48KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 48 << 10}, p);
   time("launch/parameters_384_100KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 100 << 10}, p);
@@ -258,13 +288,11 @@ int run(const char* path) {
     time("split/pairs_overlapping" + suffix, split_kernel, {.num_threads = 32, .overlaps_previous = true}, p,
          num_sweeps);
   }
-  const LaunchConfig many{.num_blocks = 128, .num_threads = 1024, .cluster_size = 8};
-  const int* const id_data = ids.data();
-  time("count/65536x8_read", count_kernel<CountStage::kRead>, many, id_data, out.data());
-  time("count/65536x8_histogram", count_kernel<CountStage::kHistogram>, many, id_data, out.data());
-  time("count/65536x8_cluster_barrier", count_kernel<CountStage::kCluster>, many, id_data, out.data());
-  time("count/65536x8_atomic", count_kernel<CountStage::kAtomic>, many, id_data, out.data());
-  time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = 768, .cluster_size = 8}, id_data,
+  time_count<1024>(time, ids.data(), out.data());
+  time_count<1024>(time, wide_ids.data(), out.data());
+  time_count<512>(time, ids.data(), out.data());
+  time_count<512>(time, wide_ids.data(), out.data());
+  time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = 768, .cluster_size = 8}, ids.data(),
        out.data());
   bench.write_json(path, "bench_cuda_floor", 0);
   return 0;
