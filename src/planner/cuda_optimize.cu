@@ -2,7 +2,9 @@
 
 #include <cuda_runtime.h>
 
+#include "base/check.h"
 #include "cuda/error.cuh"
+#include "lplb/cuda.h"
 #include "optimize/cuda_anneal.h"
 #include "planner/layer_search.h"
 
@@ -14,6 +16,10 @@ class CurrentDevice {
  public:
   explicit CurrentDevice(int device) {
     check_cuda(cudaGetDevice(&before_), "cuda::optimize_layers");
+    if (device >= device_count()) {
+      throw CudaError(concat("[cuda::optimize_layers] device (", device, ") must be one of the ", device_count(),
+                             " devices from 0 on"));
+    }
     if (device >= 0) {
       check_cuda(cudaSetDevice(device), "cuda::optimize_layers");
     }
