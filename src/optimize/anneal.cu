@@ -245,6 +245,8 @@ class ChainThreads {
       }
       __syncthreads();
       if (is_first()) {
+        // Otherwise the compiler lets all threads read, ahead of the branch, what this one is about to change.
+        asm volatile("" ::: "memory");
         chain_.judge_until(end, Followed{values_});
       }
       __syncthreads();
