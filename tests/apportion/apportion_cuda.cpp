@@ -9,6 +9,7 @@
 #include "support/named_instances.h"
 #include "support/plans.h"
 #include "support/random_instance.h"
+#include "support/repetitions.h"
 
 namespace lplb::cuda {
 namespace {
@@ -54,7 +55,8 @@ class ApportionCuda : public testing::CudaTest {
 };
 
 TEST_F(ApportionCuda, EqualsTheCpuOnRandomInstances) {
-  for (int index = 0; index < 400; ++index) {
+  const int num_instances = testing::how_many({.of = "instances", .full = 400, .few = 20});
+  for (int index = 0; index < num_instances; ++index) {
     Rng rng = testing::seeded(411, index);
     const Instance instance = testing::random_instance(rng, {.max_ranks = 24, .max_slots_per_rank = 6});
     const std::vector<Tokens> quota =

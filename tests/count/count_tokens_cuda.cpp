@@ -7,6 +7,7 @@
 #include "support/cuda_test.h"
 #include "support/plans.h"
 #include "support/random_batch.h"
+#include "support/repetitions.h"
 
 namespace lplb::cuda {
 namespace {
@@ -41,9 +42,12 @@ std::vector<Tokens> count_on_cpu(std::span<const Id> ids, int num_logical) {
 
 TEST_F(CountCuda, EqualsTheCpu) {
   Rng rng = testing::seeded(401, 0);
-  for (const int num_logical : {1, 2, 31, 128, 256, 257, 1000, 1024}) {
-    for (const std::size_t num_ids : {0, 1, 1023, 1024, 1025, 4097, 32768, 33000, 131072, 600001}) {
-      for (const BatchStyle style : kBatchStyles) {
+  constexpr int kNumLogical[] = {257, 1, 2, 31, 128, 256, 1000, 1024};
+  const int num_shapes = testing::how_many({.of = "numbers of experts", .full = 8, .few = 1});
+  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
+  for (const int num_logical : std::span(kNumLogical).first(num_shapes)) {
+    for (const std::size_t num_ids : {0, 1, 1023, 1024, 1025, 4097, 12000, 32768, 33000, 131072, 600001}) {
+      for (const BatchStyle style : std::span(kBatchStyles).first(num_styles)) {
         const std::vector<std::int32_t> ids = random_topk(rng, num_ids, num_logical, style);
         const std::vector<Tokens> expected = count_on_cpu<std::int32_t>(ids, num_logical);
         ASSERT_EQ(count(ids, num_logical), expected) << num_logical << " experts, " << num_ids << " ids";
@@ -95,7 +99,8 @@ TEST_F(CountCuda, TenRunsAndTenReplaysAreIdentical) {
   synchronize();
   const std::vector<std::byte> first = workspace.download();
   const testing::CapturedGraph graph(stream(), run);
-  for (int i = 0; i < 10; ++i) {
+  const int num_runs = testing::how_many({.of = "runs", .full = 10, .few = 1});
+  for (int i = 0; i < num_runs; ++i) {
     run();
     graph.replay();
     synchronize();

@@ -11,6 +11,7 @@
 #include "support/named_instances.h"
 #include "support/plans.h"
 #include "support/random_batch.h"
+#include "support/repetitions.h"
 
 namespace lplb::cuda {
 namespace {
@@ -41,19 +42,24 @@ class PlannerCuda : public testing::CudaTest {
   }
 };
 
+/// Of a batch.
+int num_tokens_at_most() { return testing::how_many({.of = "tokens", .full = 4096, .few = 600}); }
+
 std::vector<NamedCase> small_cases() {
   return {testing::named_cases()[1], testing::named_cases()[4], testing::named_cases()[6]};
 }
 
 TEST_F(PlannerCuda, RunsAsTheCpu) {
+  const int most_tokens = num_tokens_at_most();
+  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const NamedCase& named : small_cases()) {
     SCOPED_TRACE(named.name);
     const Placement placement = testing::place_and_draw(named, 1, 0, 431).front().placement;
-    cuda::Planner planner(placement, {.max_ids = 4096 * kTopK});
+    cuda::Planner planner(placement, {.max_ids = most_tokens * kTopK});
     lplb::Planner reference(placement);
     Rng rng(432);
-    for (const BatchStyle style : testing::kBatchStyles) {
-      for (const int num_tokens : {0, 1, 127, 4096}) {
+    for (const BatchStyle style : std::span(testing::kBatchStyles).first(num_styles)) {
+      for (const int num_tokens : {0, 1, 127, most_tokens}) {
         run_and_compare(planner, reference, random_topk(rng, num_tokens * kTopK, named.num_experts, style));
       }
     }
@@ -62,14 +68,15 @@ TEST_F(PlannerCuda, RunsAsTheCpu) {
 }
 
 TEST_F(PlannerCuda, RemapsOneSourceOfMany) {
+  const int most_tokens = num_tokens_at_most();
   for (const NamedCase& named : small_cases()) {
     SCOPED_TRACE(named.name);
     const Placement placement = testing::place_and_draw(named, 1, 0, 433).front().placement;
     const int source = named.num_ranks - 2;
-    cuda::Planner planner(placement, {.max_ids = 4096 * kTopK, .source_rank = source});
+    cuda::Planner planner(placement, {.max_ids = most_tokens * kTopK, .source_rank = source});
     lplb::Planner reference(placement);
     Rng rng(434);
-    const std::vector<std::int32_t> ids = random_topk(rng, 4096 * kTopK, named.num_experts, BatchStyle::kSkewed);
+    const std::vector<std::int32_t> ids = random_topk(rng, most_tokens * kTopK, named.num_experts, BatchStyle::kSkewed);
     std::vector<Tokens> own(named.num_experts);
     lplb::count_tokens(ids, own);
     std::vector<Tokens> sources;
@@ -98,11 +105,12 @@ TEST_F(PlannerCuda, RemapsOneSourceOfMany) {
 }
 
 TEST_F(PlannerCuda, RemapsByATableOfTheCaller) {
+  const int most_tokens = num_tokens_at_most();
   const NamedCase named = small_cases().front();
   const Placement placement = testing::place_and_draw(named, 1, 0, 439).front().placement;
-  cuda::Planner planner(placement, {.max_ids = 4096 * kTopK});
+  cuda::Planner planner(placement, {.max_ids = most_tokens * kTopK});
   Rng rng(440);
-  const std::vector<std::int32_t> ids = random_topk(rng, 4096 * kTopK, named.num_experts, BatchStyle::kSkewed);
+  const std::vector<std::int32_t> ids = random_topk(rng, most_tokens * kTopK, named.num_experts, BatchStyle::kSkewed);
   std::vector<Tokens> own(named.num_experts);
   lplb::count_tokens(ids, own);
   SourceTable table{.source_rank = 0, .proportional = false, .tokens = std::vector<Tokens>(named.num_slots)};
@@ -124,11 +132,12 @@ TEST_F(PlannerCuda, RemapsByATableOfTheCaller) {
 }
 
 TEST_F(PlannerCuda, ACapturedGraphFollowsIdsPlacementLiveRanksAndBaseLoads) {
+  const int most_tokens = num_tokens_at_most();
   const NamedCase named = testing::named_cases()[6];
   const auto placed = testing::place_and_draw(named, 3, 0, 435);
-  cuda::Planner planner(placed[0].placement, {.max_ids = 4096 * kTopK});
+  cuda::Planner planner(placed[0].placement, {.max_ids = most_tokens * kTopK});
   lplb::Planner reference(placed[0].placement);
-  DeviceBuffer<std::int32_t> ids(4096 * kTopK);
+  DeviceBuffer<std::int32_t> ids(most_tokens * kTopK);
   DeviceBuffer<std::int32_t> physical(ids.size());
   const CapturedGraph graph(stream(), [&] {
     planner.run(Routing<std::int32_t>{.topk_idx = ids.span(), .top_k = kTopK}, physical.span(), {}, stream());
@@ -178,7 +187,8 @@ TEST_F(PlannerCuda, ReplaysOneHundredThousandTimesAtConstantMemory) {
   std::size_t free_after = 0;
   std::size_t total = 0;
   check_cuda(cudaMemGetInfo(&free_before, &total), "test");
-  for (int i = 0; i < 100'000; ++i) {
+  const int num_replays = testing::how_many({.of = "replays", .full = 100'000, .few = 20});
+  for (int i = 0; i < num_replays; ++i) {
     graph.replay();
   }
   synchronize();

@@ -11,6 +11,7 @@
 #include "support/named_instances.h"
 #include "support/plans.h"
 #include "support/random_batch.h"
+#include "support/repetitions.h"
 
 namespace lplb::cuda {
 namespace {
@@ -112,7 +113,8 @@ class RemapCuda : public testing::CudaTest {
 };
 
 TEST_F(RemapCuda, EqualsTheCpuOnRandomPlacements) {
-  for (int index = 0; index < 300; ++index) {
+  const int num_placements = testing::how_many({.of = "placements", .full = 300, .few = 8});
+  for (int index = 0; index < num_placements; ++index) {
     Rng rng = testing::seeded(421, index);
     const Placement placement =
         testing::random_detail::random_placement(rng, {.max_ranks = 40, .max_slots_per_rank = 6});
@@ -128,17 +130,20 @@ TEST_F(RemapCuda, EqualsTheCpuOnRandomPlacements) {
 }
 
 TEST_F(RemapCuda, EqualsTheCpuOnNamedCases) {
+  const int num_tokens = testing::how_many({.of = "tokens", .full = 4096, .few = 512});
+  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const testing::NamedCase& named : testing::named_cases()) {
     const Placement placement = testing::place_and_draw(named, 1, 0, 422).front().placement;
     Rng rng(423);
     SCOPED_TRACE(named.name);
-    for (const BatchStyle style : kBatchStyles) {
-      expect_equal(rng, placement, random_topk(rng, 4096 * 8, named.num_experts, style), 8);
+    for (const BatchStyle style : std::span(kBatchStyles).first(num_styles)) {
+      expect_equal(rng, placement, random_topk(rng, num_tokens * 8, named.num_experts, style), 8);
     }
   }
 }
 
 TEST_F(RemapCuda, EqualsTheCpuOnLargeBatches) {
+  const int num_tokens = testing::how_many({.of = "tokens", .full = 100'000, .few = 2'000});
   std::vector<std::int32_t> phy2log(2048);
   for (int p = 0; p < 2048; ++p) {
     phy2log[p] = p % 1024;
@@ -147,9 +152,9 @@ TEST_F(RemapCuda, EqualsTheCpuOnLargeBatches) {
   const Placement one(std::vector<std::int32_t>(64, 0), 1, 64, 8);
   Rng rng(424);
   for (const BatchStyle style : {BatchStyle::kUniform, BatchStyle::kOneExpert}) {
-    expect_equal(rng, largest, random_topk(rng, 100'000 * 8, 1024, style), 8);
+    expect_equal(rng, largest, random_topk(rng, num_tokens * 8, 1024, style), 8);
   }
-  expect_equal(rng, one, random_topk(rng, 100'000, 1, BatchStyle::kMostlyNone), 1);
+  expect_equal(rng, one, random_topk(rng, num_tokens, 1, BatchStyle::kMostlyNone), 1);
 }
 
 TEST_F(RemapCuda, PaddingAndBadIdsBecomeNone) {

@@ -6,6 +6,7 @@
 #include "support/cuda_test.h"
 #include "support/named_instances.h"
 #include "support/random_instance.h"
+#include "support/repetitions.h"
 
 namespace lplb {
 namespace {
@@ -63,8 +64,9 @@ std::vector<NamedCase> all_cases() {
 }
 
 TEST_F(CudaSolve, NamedCasesAloneAndInOneLaunch) {
+  const int num_placements = how_many({.of = "placements a case", .full = 4, .few = 1});
   for (const NamedCase& named : all_cases()) {
-    for (const PlacedBatches& placed : place_and_draw(named, 4, 160, 11)) {
+    for (const PlacedBatches& placed : place_and_draw(named, num_placements, 160, 11)) {
       const SplitGraph graph(placed.placement);
       EXPECT_EQ(solve_and_compare(graph, placed.batches), "") << named.name;
       EXPECT_EQ(solve_and_compare(graph, {placed.batches[0]}), "") << named.name;
@@ -72,8 +74,9 @@ TEST_F(CudaSolve, NamedCasesAloneAndInOneLaunch) {
   }
 }
 
-/// `num_placements` placements with live masks, and `num_batches` batches with base loads over each.
-void check_random(int num_placements, int num_batches, const RandomLimits& limits, std::uint64_t seed) {
+/// Placements with live masks, and `num_batches` batches with base loads over each.
+void check_random(const Repetitions& placements, int num_batches, const RandomLimits& limits, std::uint64_t seed) {
+  const int num_placements = how_many(placements);
   for (int i = 0; i < num_placements; ++i) {
     Rng rng = seeded(seed, i);
     Instance instance = random_instance(rng, limits);
@@ -93,27 +96,30 @@ void check_random(int num_placements, int num_batches, const RandomLimits& limit
 }
 
 TEST_F(CudaSolve, RandomInstances) {
-  check_random(300, 4, {.max_ranks = 12, .max_slots_per_rank = 6}, 201);
-  check_random(300, 4, {.max_ranks = 32, .max_slots_per_rank = 8}, 202);
-  check_random(300, 4, {.max_ranks = 64, .max_slots_per_rank = 8}, 203);
-  check_random(300, 4, {.max_ranks = 128, .max_slots_per_rank = 8}, 204);
+  check_random({"placements", 300, 4}, 4, {.max_ranks = 12, .max_slots_per_rank = 6}, 201);
+  check_random({"placements", 300, 4}, 4, {.max_ranks = 32, .max_slots_per_rank = 8}, 202);
+  check_random({"placements", 300, 4}, 4, {.max_ranks = 64, .max_slots_per_rank = 8}, 203);
+  check_random({"placements", 300, 4}, 4, {.max_ranks = 128, .max_slots_per_rank = 8}, 204);
 }
 
 TEST_F(CudaSolve, AMillionRandomInstances) {
-  check_random(1'500, 250, {.max_ranks = 12, .max_slots_per_rank = 6}, 205);
-  check_random(1'000, 300, {.max_ranks = 32, .max_slots_per_rank = 8}, 206);
-  check_random(700, 300, {.max_ranks = 64, .max_slots_per_rank = 8}, 207);
-  check_random(500, 250, {.max_ranks = 128, .max_slots_per_rank = 16}, 208);
+  check_random({"placements", 1'500, 2}, 250, {.max_ranks = 12, .max_slots_per_rank = 6}, 205);
+  check_random({"placements", 1'000, 2}, 300, {.max_ranks = 32, .max_slots_per_rank = 8}, 206);
+  check_random({"placements", 700, 2}, 300, {.max_ranks = 64, .max_slots_per_rank = 8}, 207);
+  check_random({"placements", 500, 2}, 250, {.max_ranks = 128, .max_slots_per_rank = 16}, 208);
 }
 
 /// Few splits over components of pairs go the short way.
 TEST_F(CudaSolve, FewSplitsOverPairs) {
+  const int num_placements = how_many({.of = "placements a case", .full = 4, .few = 1});
+  const int num_batches = how_many({.of = "batches a placement", .full = 100, .few = 10});
   for (const NamedCase& named : all_cases()) {
-    for (const PlacedBatches& placed : place_and_draw(named, 4, 100, 21)) {
+    for (const PlacedBatches& placed : place_and_draw(named, num_placements, num_batches, 21)) {
       EXPECT_EQ(solve_and_compare(SplitGraph(placed.placement), placed.batches), "") << named.name;
     }
   }
-  for (int i = 0; i < 400; ++i) {
+  const int num_rings = how_many({.of = "rings", .full = 400, .few = 10});
+  for (int i = 0; i < num_rings; ++i) {
     Rng rng = seeded(209, i);
     Instance instance = random_rings(rng);
     std::vector<std::vector<Tokens>> counts(20);
@@ -185,8 +191,10 @@ TEST_F(CudaSolve, SplitsTakeTurnsOverGraphs) {
 }
 
 TEST_F(CudaSolve, TenRunsAreIdentical) {
+  const int num_runs = how_many({.of = "runs", .full = 10, .few = 2});
+  const int num_batches = how_many({.of = "batches", .full = 200, .few = 20});
   for (const NamedCase& named : named_cases()) {
-    const PlacedBatches placed = place_and_draw(named, 1, 200, 15).front();
+    const PlacedBatches placed = place_and_draw(named, 1, num_batches, 15).front();
     const SplitGraph graph(placed.placement);
     const std::vector<const SplitGraph*> graphs(placed.batches.size(), &graph);
     const cuda::SolveGraph device_graph(graph);
@@ -194,7 +202,7 @@ TEST_F(CudaSolve, TenRunsAreIdentical) {
     solver.set_input(joined(placed.batches));
     solver.launch();
     const std::vector<Plan> first = solver.plans(graphs);
-    for (int run = 1; run < 10; ++run) {
+    for (int run = 1; run < num_runs; ++run) {
       solver.poison();
       solver.launch();
       ASSERT_EQ(compare(first, solver.plans(graphs)), "") << named.name << ", run " << run;
@@ -252,7 +260,8 @@ TEST_F(CudaSolve, AHundredThousandReplaysAtConstantMemory) {
   std::size_t free_after = 0;
   std::size_t total = 0;
   cudaMemGetInfo(&free_before, &total);
-  for (int i = 0; i < 100'000; ++i) {
+  const int num_replays = how_many({.of = "replays", .full = 100'000, .few = 20});
+  for (int i = 0; i < num_replays; ++i) {
     captured.replay();
   }
   solver.wait();

@@ -11,6 +11,7 @@
 #include "lplb/cuda_weighted.h"
 #include "support/cuda_test.h"
 #include "support/named_instances.h"
+#include "support/repetitions.h"
 #include "weighted/random_weighted.h"
 
 namespace lplb::testing {
@@ -22,6 +23,16 @@ struct DeviceResult {
   std::vector<double> rank_time;
   std::vector<Tokens> quota;
 };
+
+void expect_same_answer(const WeightedInstance& instance, const WeightedResult& cpu, const DeviceResult& gpu) {
+  EXPECT_EQ(check_shares(instance, gpu.share, gpu.rank_time), "");
+  EXPECT_EQ(check_quotas(instance, gpu.share, gpu.quota), "");
+  ASSERT_EQ(cpu.status, gpu.summary.status);
+  if (gpu.summary.status == WeightedStatus::kConverged) {
+    EXPECT_LE(gpu.summary.lower_bound, cpu.max_time * (1 + 1e-9));
+    EXPECT_LE(cpu.lower_bound, gpu.summary.max_time * (1 + 1e-9));
+  }
+}
 
 class WeightedCuda : public CudaTest {
  protected:
@@ -44,32 +55,32 @@ class WeightedCuda : public CudaTest {
     synchronize();
     return {summary.download()[0], share.download(), rank_time.download(), quota.download()};
   }
+
+  /// Half of them with rows, half with a tight tolerance, with as many threads as is best or with few.
+  void check_random(const Repetitions& instances, const RandomLimits& shape, std::uint64_t seed) const {
+    Rng rng(seed);
+    const int num_instances = how_many(instances);
+    for (int i = 0; i < num_instances; ++i) {
+      const WeightedInstance instance = random_weighted_instance(rng, {.with_rows = i % 2 == 1, .shape = shape});
+      const WeightedModel model = instance.model();
+      const double tolerance = i % 4 < 2 ? 1e-4 : 1e-7;
+      SCOPED_TRACE(i);
+      expect_same_answer(instance, solve_weighted(model, instance.input(), {.tolerance = tolerance}),
+                         solve_on_device(instance, model, tolerance, i % 3 * 96));
+    }
+  }
 };
 
-void expect_same_answer(const WeightedInstance& instance, const WeightedResult& cpu, const DeviceResult& gpu) {
-  EXPECT_EQ(check_shares(instance, gpu.share, gpu.rank_time), "");
-  EXPECT_EQ(check_quotas(instance, gpu.share, gpu.quota), "");
-  ASSERT_EQ(cpu.status, gpu.summary.status);
-  if (gpu.summary.status == WeightedStatus::kConverged) {
-    EXPECT_LE(gpu.summary.lower_bound, cpu.max_time * (1 + 1e-9));
-    EXPECT_LE(cpu.lower_bound, gpu.summary.max_time * (1 + 1e-9));
-  }
-}
+TEST_F(WeightedCuda, RandomInstancesAsOnTheCpu) { check_random({.of = "instances", .full = 400, .few = 20}, {}, 20); }
 
-TEST_F(WeightedCuda, RandomInstancesAsOnTheCpu) {
-  Rng rng(20);
-  for (int i = 0; i < 400; ++i) {
-    const WeightedInstance instance = random_weighted_instance(rng, {.with_rows = i % 2 == 1});
-    const WeightedModel model = instance.model();
-    const double tolerance = i % 4 < 2 ? 1e-4 : 1e-7;
-    SCOPED_TRACE(i);
-    expect_same_answer(instance, solve_weighted(model, instance.input(), {.tolerance = tolerance}),
-                       solve_on_device(instance, model, tolerance, i % 3 * 96));
-  }
+// Whose rows do not fit in one warp, or whose matrices not in registers: the kernels that small ones do not need.
+TEST_F(WeightedCuda, LargeRandomInstancesAsOnTheCpu) {
+  check_random({.of = "instances", .full = 40, .few = 9}, {.max_ranks = 96, .max_slots_per_rank = 6}, 181);
 }
 
 TEST_F(WeightedCuda, ChecksTheExactSplitOnTheSameDevice) {
-  for (const NamedCase& named : named_cases()) {
+  const int num_cases = how_many({.of = "cases", .full = 7, .few = 3});
+  for (const NamedCase& named : std::span(named_cases()).first(num_cases)) {
     for (const PlacedBatches& placed : place_and_draw(named, 1, 3, 8)) {
       const SplitGraph graph(placed.placement);
       const cuda::SolveGraph device_graph(graph);
@@ -98,28 +109,29 @@ TEST_F(WeightedCuda, ReplaysAndManyProblemsInOneLaunchGiveTheSameBits) {
   instance.time.assign(placed.placement.num_ranks(), 1);
   const WeightedModel model = instance.model();
   const cuda::WeightedDeviceModel device_model(model);
-  constexpr int kProblems = 200;
+  const int num_problems = how_many({.of = "problems", .full = 200, .few = 20});
   const std::size_t num_physical = model.num_physical();
   std::vector<Tokens> all_counts;
-  for (int i = 0; i < kProblems; ++i) {
+  for (int i = 0; i < num_problems; ++i) {
     all_counts.insert(all_counts.end(), instance.counts.begin(), instance.counts.end());
   }
   const cuda::DeviceBuffer<Tokens> counts(all_counts);
-  cuda::DeviceBuffer<WeightedSummary> summary(kProblems);
-  cuda::DeviceBuffer<double> share(kProblems * num_physical);
+  cuda::DeviceBuffer<WeightedSummary> summary(num_problems);
+  cuda::DeviceBuffer<double> share(num_problems * num_physical);
   const CapturedGraph graph(stream(), [&] {
     cuda::solve_weighted(device_model, {.counts = counts.data()}, {.summary = summary.data(), .share = share.data()},
-                         stream(), {.num_problems = kProblems});
+                         stream(), {.num_problems = num_problems});
   });
   std::vector<double> first;
-  for (int replay = 0; replay < 10; ++replay) {
+  const int num_replays = how_many({.of = "replays", .full = 10, .few = 2});
+  for (int replay = 0; replay < num_replays; ++replay) {
     graph.replay();
     synchronize();
     const std::vector<double> found = share.download();
     first = first.empty() ? found : first;
     ASSERT_EQ(std::memcmp(first.data(), found.data(), found.size() * sizeof(double)), 0);
   }
-  for (int i = 1; i < kProblems; ++i) {
+  for (int i = 1; i < num_problems; ++i) {
     ASSERT_EQ(std::memcmp(first.data(), first.data() + i * num_physical, num_physical * sizeof(double)), 0) << i;
   }
 }
