@@ -1,8 +1,8 @@
 #pragma once
 
-// How a block takes in a split: the counts and the image into shared memory, then what all components begin with, by all
-// threads, since a warp alone is slow: the load that cannot move, the totals of classes, and the even shares. What a
-// thread needs for its own part of that comes straight into its registers, on the way at the same time.
+// How a block takes in a split: the counts and the image into shared memory, then what all components begin with, by
+// all threads, since a warp alone is slow: the load that cannot move, the totals of classes, and the even shares. What
+// a thread needs for its own part of that comes straight into its registers, on the way at the same time.
 
 #include <algorithm>
 #include <cstddef>
@@ -84,9 +84,7 @@ class BlockInput {
     return block_.source[block_.args.layout.destinations + expert];
   }
   /// There is room for one a thread.
-  LPLB_DEVICE EvenShare share(int i) const {
-    return section<EvenShare>(block_.source, block_.args.shares_begin)[i];
-  }
+  LPLB_DEVICE EvenShare share(int i) const { return section<EvenShare>(block_.source, block_.args.shares_begin)[i]; }
 
   LPLB_DEVICE void copy_image(int begin, int end) {
     if constexpr (Kind::kInShared) {

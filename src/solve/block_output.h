@@ -9,7 +9,6 @@
 
 #include "base/rng.h"
 #include "solve/block_state.h"
-#include "solve/pair_lanes.h"
 
 namespace lplb::cuda {
 

@@ -72,7 +72,8 @@ struct BlockState {
         sums(*reinterpret_cast<BlockSums*>(block_shared)),
         counts(reinterpret_cast<int*>(block_shared) + kCountsBegin),
         shared(block_shared) {
-    unsigned* const large = Kind::kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
+    unsigned* const large =
+        Kind::kInShared ? shared : args.spill + static_cast<std::size_t>(split) * args.layout.spill_words;
     int* const words = reinterpret_cast<int*>(shared);
     arrays = {.image = Kind::kInShared ? shared + args.layout.image : source,
               .tokens = reinterpret_cast<char*>(shared),

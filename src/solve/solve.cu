@@ -164,7 +164,8 @@ SolveGraph::SolveGraph(std::span<const SplitGraph* const> graphs) : impl_(std::m
   allow_shared_memory(shape.max_shared_bytes);
   impl_->num_graphs = static_cast<int>(graphs.size());
   impl_->shares_begin = shape.image_words + lane_table_words(shape.num_ranks);
-  impl_->stride = impl_->shares_begin + std::max(shape.amount_words, kThreadsOfFew) * static_cast<int>(sizeof(EvenShare) / 4);
+  impl_->stride =
+      impl_->shares_begin + std::max(shape.amount_words, kThreadsOfFew) * static_cast<int>(sizeof(EvenShare) / 4);
   std::vector<std::uint32_t> words(images.size() * impl_->stride);
   for (std::size_t i = 0; i < images.size(); ++i) {
     const std::vector<std::uint32_t> tables = make_lane_tables(*graphs[i]);

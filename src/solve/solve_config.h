@@ -12,8 +12,8 @@ inline constexpr int kThreadsOfFew = 384;  // a block, where there are few split
 inline constexpr int kMaxThreadsOfMany = 128;
 inline constexpr int kCountsBegin = 16;  // in shared memory: words for BlockSums come before
 
-/// Where the tokens of an expert lie in the shared memory of a block, in bytes; expert E has none. The fixed loads of the
-/// ranks and the totals of classes of several experts follow, counted on from E + 1.
+/// Where the tokens of an expert lie in the shared memory of a block, in bytes; expert E has none. The fixed loads of
+/// the ranks and the totals of classes of several experts follow, counted on from E + 1.
 constexpr std::uint32_t place_of_tokens(int index) { return 4 * static_cast<std::uint32_t>(kCountsBegin + index); }
 
 /// What decides the shape of a launch. Words are of 32 bits.
@@ -29,8 +29,8 @@ struct SolveShape {
 };
 
 /// Word offsets. First, at kCountsBegin, lie the counts [E + 1], the fixed loads of the ranks [G] and the totals of
-/// classes of several experts. The image and the amounts lie in shared memory, or, where they do not fit, the first stays
-/// where it is and the others lie in the caller's workspace.
+/// classes of several experts. The image and the amounts lie in shared memory, or, where they do not fit, the first
+/// stays where it is and the others lie in the caller's workspace.
 struct SolveLayout {
   bool in_shared = true;
   int shares = 0;  // [G] of the even shares that ranks begin with

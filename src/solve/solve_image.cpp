@@ -207,7 +207,8 @@ class ImageWriter {
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
       const ExpertClass& c = graph_.classes[i];
       for (int j = 0; j < c.num_members; ++j) {
-        EvenShare& share = shares_[first + static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]]];
+        EvenShare& share =
+            shares_[first + static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]]];
         share.members_and_tokens = static_cast<std::uint32_t>(c.num_members | j << 8) | place_of_total(i) << 16;
         share.reciprocal = reciprocal_of(c.num_members);
       }

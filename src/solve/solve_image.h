@@ -27,16 +27,16 @@ enum class TaskKind : std::int32_t { kPairs1x4, kPairs1x8, kPairs2x3, kPairs2x6,
 
 /// A component with classes: the work of one warp.
 struct alignas(16) SolveTask {
-  std::int32_t ranks;       // word offset of its ranks, ascending; G where a lane has none
-  std::int32_t num_ranks;   // R
-  std::int32_t num_colors;  // of this component
-  TaskKind kind;            //
-  std::int32_t has_cycle;   // 0 or 1
-  std::int32_t component;   // number of the component
-  std::int32_t first_rank;  // of the fixed loads and shares, which lie by component
-  std::int32_t pairs;       // pairs: word offset of PairWord [lanes' ranks, 4 or 8]
-  std::int32_t masks;  // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
-  std::int32_t steps;  // classes: word offset of PartArc [num_steps, R]
+  std::int32_t ranks;         // word offset of its ranks, ascending; G where a lane has none
+  std::int32_t num_ranks;     // R
+  std::int32_t num_colors;    // of this component
+  TaskKind kind;              //
+  std::int32_t has_cycle;     // 0 or 1
+  std::int32_t component;     // number of the component
+  std::int32_t first_rank;    // of the fixed loads and shares, which lie by component
+  std::int32_t pairs;         // pairs: word offset of PairWord [lanes' ranks, 4 or 8]
+  std::int32_t masks;         // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
+  std::int32_t steps;         // classes: word offset of PartArc [num_steps, R]
   std::int32_t num_steps;     // of a sweep
   std::int32_t first_amount;  // of the amounts [num_colors, R]
   std::uint32_t reciprocal;   // reciprocal_of(R)
@@ -58,8 +58,8 @@ constexpr std::uint32_t reciprocal_of(std::uint32_t n) {
 using PairWord = std::uint32_t;
 inline constexpr std::uint32_t kPairIsLower = 1U << 8;
 
-/// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens. They lie
-/// behind the image, in the same place for every image of a shape.
+/// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens. They
+/// lie behind the image, in the same place for every image of a shape.
 struct alignas(16) EvenShare {
   std::uint32_t members_and_tokens;  // members of the class | index of the rank among them << 8 | place of tokens << 16
   std::uint32_t reciprocal;          // reciprocal_of(members)

@@ -17,7 +17,7 @@ constexpr SweepRule sweep_rule(bool is_wide, int num_ranks) {
   if (is_wide) {
     return {.max_sweeps = 4, .stall_shift = 2, .sweeps_after_raise = 0};
   }
-  return {.max_sweeps = 8, .stall_shift = num_ranks > 32 ? 1 : 3, .sweeps_after_raise = 2};
+  return {.max_sweeps = 8, .stall_shift = num_ranks > 32 ? 1 : 3, .sweeps_after_raise = 3};
 }
 
 /// The excess that is to be undercut by a sweep.
