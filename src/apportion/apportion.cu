@@ -6,6 +6,7 @@
 #include "apportion/apportion_args.cuh"
 #include "apportion/apportion_config.h"
 #include "apportion/match.cuh"
+#include "apportion/match_lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 
@@ -82,65 +83,62 @@ __device__ void clear_empty_slots(const ApportionParams& p) {
   }
 }
 
-/// The warp's part of the shared memory.
-__device__ Expert expert_memory(const PlacementView& placement, Tokens* shared, CopyRange range) {
-  const int num_ranks = placement.num_ranks;
-  const int max_copies = placement.num_physical - placement.num_logical + 1;
-  Tokens* const memory = shared + static_cast<int>(threadIdx.x) / 32 * apportion_warp_words(max_copies, num_ranks);
-  Expert expert{.num_copies = range.count, .copies = reinterpret_cast<Copy*>(memory)};
-  expert.demand = memory + sizeof(Copy) / sizeof(Tokens) * max_copies;
-  expert.demand_before = expert.demand + max_copies;
-  expert.row = expert.demand_before + max_copies + 1;
-  expert.matched = expert.row + max_copies;
-  expert.matched_before = expert.matched + max_copies;
-  expert.supply = expert.matched_before + max_copies;
-  expert.supply_before = expert.supply + num_ranks;
-  return expert;
+/// Copy number lane of an expert that is not wide, from its copies.
+__device__ CopyLane copy_in_lane(const Copy& copy, int num_copies) {
+  const bool is_copy = lane_id() < num_copies;
+  const int rank_before = __shfl_up_sync(kAllLanes, copy.rank, 1);
+  const int node_before = __shfl_up_sync(kAllLanes, copy.node, 1);
+  const unsigned up_to_here = kAllLanes >> (31 - lane_id());
+  const unsigned ranks = __ballot_sync(kAllLanes, lane_id() == 0 || copy.rank != rank_before);
+  const unsigned nodes = __ballot_sync(kAllLanes, lane_id() == 0 || copy.node != node_before || !is_copy);
+  const unsigned later_nodes = nodes & ~up_to_here;
+  return {.copy = 0,
+          .slot = copy.slot,
+          .rank = copy.rank,
+          .node = copy.node,
+          .expert = 0,
+          .first = 0,
+          .end = static_cast<std::uint8_t>(is_copy ? num_copies : 0),
+          .first_of_rank = static_cast<std::uint8_t>(31 - __clz(static_cast<int>(ranks & up_to_here))),
+          .first_of_node = static_cast<std::uint8_t>(copy.first_of_node),
+          .last_of_node = static_cast<std::uint8_t>(later_nodes == 0 ? 31 : __ffs(static_cast<int>(later_nodes)) - 2),
+          .unused = 0};
 }
 
-/// What does not depend on the plan: copies, and what sources have.
-template <bool kProportional>
-__device__ void load_expert(const ApportionParams& p, const Expert& expert, int e, CopyRange range) {
+/// An expert with several copies, a lane each: all but the quotas before the wait.
+__device__ void apportion_in_lanes(const ApportionParams& p, const Expert& expert, int e, CopyRange range) {
   const PlacementView& placement = p.placement;
-#pragma unroll 1
-  for (int c = lane_id(); c < expert.num_copies; c += 32) {
-    expert.copies[c] = placement.copies[range.first + c];
+  Copy copy{};
+  if (lane_id() < range.count) {
+    copy = placement.copies[range.first + lane_id()];
   }
-  if constexpr (!kProportional) {
 #pragma unroll 1
-    for (int s = lane_id(); s < placement.num_ranks; s += 32) {
-      expert.supply[s] = p.counts[static_cast<std::int64_t>(s) * placement.num_logical + e];
-    }
+  for (int s = lane_id(); s < placement.num_ranks; s += 32) {
+    expert.supply[s] = p.counts[static_cast<std::int64_t>(s) * placement.num_logical + e];
   }
   __syncwarp();
+  const Source source{.rank = p.source_rank, .node = p.source_rank / placement.ranks_per_node};
+  const CopyLane at = copy_in_lane(copy, range.count);
+  const SupplyMarks marks = read_marks(at, expert.supply, 1, placement.ranks_per_node, source);
+  wait_for_previous();
+  const Tokens demand = at.end > 0 ? p.quota[at.slot] : 0;
+  const Tokens row = match_in_lanes(at, marks, demand, source, range.count);
+  if (at.end > 0) {
+    p.tokens[at.slot] = row;
+  }
 }
 
-/// A warp owns one expert with copies, whose remainders are in shared memory, 36 X + 8 G bytes a warp; or an expert
-/// without, whose tokens all go to its slot; and one warp more clears the empty slots. Floor: launch, two round trips
-/// to placement and counts (before the wait), one to the quotas, and two scans of 0.15 us.
+/// An expert of any number of copies.
 template <bool kProportional>
-__global__ void apportion_kernel(const ApportionParams p) {
-  extern __shared__ __align__(16) Tokens shared[];
+__device__ void apportion_in_memory(const ApportionParams& p, const Expert& expert, int e, CopyRange range) {
   const PlacementView& placement = p.placement;
-  const int e = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / 32;
-  let_next_start();
-  if (e >= placement.num_logical) {
-    wait_for_previous();
-    clear_empty_slots(p);
-    return;
+  const Tokens own = kProportional ? p.counts[e] : 0;
+  if constexpr (kProportional) {
+    load_copies(placement, range.first, expert);
+  } else {
+    load_expert(placement, p.counts, e, range.first, expert);
   }
-  const Tokens own =
-      p.counts[(kProportional ? 0 : static_cast<std::int64_t>(p.source_rank) * placement.num_logical) + e];
-  const CopyRange range = placement.ranges[e];
-  const Expert expert = expert_memory(placement, shared, range);
-  load_expert<kProportional>(p, expert, e, range);
   wait_for_previous();
-  if (expert.num_copies == 1) {
-    if (lane_id() == 0) {
-      p.tokens[expert.copies[0].slot] = own;
-    }
-    return;
-  }
 #pragma unroll 1
   for (int c = lane_id(); c < expert.num_copies; c += 32) {
     expert.demand[c] = p.quota[expert.copies[c].slot];
@@ -155,6 +153,48 @@ __global__ void apportion_kernel(const ApportionParams p) {
 #pragma unroll 1
   for (int c = lane_id(); c < expert.num_copies; c += 32) {
     p.tokens[expert.copies[c].slot] = expert.row[c];
+  }
+}
+
+/// An expert with one copy, which takes all that the source has.
+template <bool kProportional>
+__device__ void hand_over(const ApportionParams& p, int e, CopyRange range) {
+  const std::int64_t source = kProportional ? 0 : p.source_rank;
+  const Tokens own = p.counts[source * p.placement.num_logical + e];
+  wait_for_previous();
+  if (lane_id() == 0) {
+    p.tokens[range.slot] = own;
+  }
+}
+
+/// A warp owns one expert with copies, or an expert without, whose tokens all go to its slot; and one warp more clears
+/// the empty slots. Shared memory: 36 X + 8 G bytes a warp for at most X copies, of which an expert that has a lane for
+/// each copy needs the last. Floor: launch, two round trips to placement and counts (before the wait), one to the
+/// quotas, and three sums over the copies.
+template <bool kProportional>
+__global__ void apportion_kernel(const ApportionParams p) {
+  extern __shared__ uint4 memory[];
+  auto* const shared = reinterpret_cast<Tokens*>(memory);
+  const PlacementView& placement = p.placement;
+  const int e = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / 32;
+  let_next_start();
+  if (e >= placement.num_logical) {
+    wait_for_previous();
+    clear_empty_slots(p);
+    return;
+  }
+  const CopyRange range = placement.ranges[e];
+  if (range.count == 1) {
+    hand_over<kProportional>(p, e, range);
+    return;
+  }
+  const int max_copies = placement.num_physical - placement.num_logical + 1;
+  const int words = apportion_warp_words(max_copies, placement.num_ranks);
+  const Expert expert = expert_memory(placement, shared + static_cast<int>(threadIdx.x) / 32 * words, range.count);
+  if (kProportional || range.count > kMatchLanes) {
+    apportion_in_memory<kProportional>(p, expert, e, range);
+  } else {
+    apportion_in_lanes(p, expert, e, range);
   }
 }
 

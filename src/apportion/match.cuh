@@ -1,11 +1,13 @@
 #pragma once
 
-// Matching the sources and copies of one expert, by one warp. In ascending order that is laying two rulers side by
+// Matching the sources and copies of one expert of any number of copies, by one warp over shared memory;
+// match_lanes.cuh does it in registers where a lane has one copy. In ascending order that is laying two rulers side by
 // side: source s covers [A, A + supply) of one, copy c covers [D, D + demand) of the other, and the overlap is what s
 // sends to c. Prefix sums give A and D, so a level of nearness costs one scan instead of a walk.
 
 #include <cuda_runtime.h>
 
+#include "cuda/lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 #include "lplb/types.h"
@@ -27,8 +29,6 @@ struct Expert {
   Tokens* matched;         // [num_copies] at the first copy of a node: tokens that stay in the node
   Tokens* matched_before;  // [num_copies] there too: those that stay in the nodes before
 };
-
-__device__ inline int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
 
 /// Prefix sums of the remainders; both scans go through the shuffles together.
 __device__ inline void lay_rulers(const Expert& expert, int num_ranks) {
@@ -155,69 +155,44 @@ __device__ inline void match_nodes_and_rest(const Expert& expert, const Placemen
   }
 }
 
-/// Both levels for two copies on different ranks, which is what most experts with copies have. The rulers' marks that
-/// matter are a few sums over the sources, so that no scan is needed.
-__device__ inline void match_pair(const Expert& expert, const PlacementView& placement, int source) {
-  const int ranks_per_node = placement.ranks_per_node;
-  const Copy copy[2] = {expert.copies[0], expert.copies[1]};
-  const Tokens own[2] = {min(expert.supply[copy[0].rank], expert.demand[0]),
-                         min(expert.supply[copy[1].rank], expert.demand[1])};
-  const auto supply_of = [&](int s) {
-    return expert.supply[s] - (s == copy[0].rank ? own[0] : 0) - (s == copy[1].rank ? own[1] : 0);
-  };
-  const int node = source / ranks_per_node;
-  const auto is_in = [&](int s, int n) { return s >= n * ranks_per_node && s < (n + 1) * ranks_per_node; };
-  unsigned before = 0;          // supply of earlier sources,
-  unsigned before_in_node = 0;  // and of those in the source's node
-  unsigned in_node[2] = {0, 0};
+/// What the source gives to each copy, in `row`; all lanes can read it then.
+__device__ inline void match_copies(const Expert& expert, const PlacementView& placement, int source) {
+  match_ranks(expert, source);
+  match_nodes_and_rest(expert, placement, source);
+  __syncwarp();
+}
+
+/// An expert in apportion_warp_words of shared memory, which begin at one of 16 bytes.
+__device__ inline Expert expert_memory(const PlacementView& placement, Tokens* memory, int num_copies) {
+  const int max_copies = placement.num_physical - placement.num_logical + 1;
+  Expert expert{.num_copies = num_copies, .copies = reinterpret_cast<Copy*>(memory)};
+  expert.demand = memory + sizeof(Copy) / sizeof(Tokens) * max_copies;
+  expert.demand_before = expert.demand + max_copies;
+  expert.row = expert.demand_before + max_copies + 1;
+  expert.matched = expert.row + max_copies;
+  expert.matched_before = expert.matched + max_copies;
+  expert.supply = expert.matched_before + max_copies;
+  expert.supply_before = expert.supply + placement.num_ranks;
+  return expert;
+}
+
+/// The expert's copies, which begin at number `first` of the list.
+__device__ inline void load_copies(const PlacementView& placement, int first, const Expert& expert) {
 #pragma unroll 1
-  for (int s = lane_id(); s < placement.num_ranks; s += 32) {
-    const auto supply = static_cast<unsigned>(supply_of(s));
-    before += s < source ? supply : 0;
-    before_in_node += s < source && is_in(s, node) ? supply : 0;
-    in_node[0] += is_in(s, copy[0].node) ? supply : 0;
-    in_node[1] += is_in(s, copy[1].node) ? supply : 0;
-  }
-  const auto begin = static_cast<Tokens>(__reduce_add_sync(kAllLanes, before_in_node));
-  const auto supply_before = static_cast<Tokens>(__reduce_add_sync(kAllLanes, before));
-  const auto supply_a = static_cast<Tokens>(__reduce_add_sync(kAllLanes, in_node[0]));
-  const auto supply_b = static_cast<Tokens>(__reduce_add_sync(kAllLanes, in_node[1]));
-  const Tokens demand[2] = {expert.demand[0] - own[0], expert.demand[1] - own[1]};
-  const bool one_node = copy[0].node == copy[1].node;
-  const Tokens matched[2] = {min(one_node ? demand[0] + demand[1] : demand[0], supply_a),
-                             one_node ? 0 : min(demand[1], supply_b)};
-  const Tokens own_matched = (copy[0].node == node ? matched[0] : 0) + (copy[1].node == node ? matched[1] : 0);
-  const Tokens matched_before = (copy[0].node < node ? matched[0] : 0) + (copy[1].node < node ? matched[1] : 0);
-  const Tokens supply = supply_of(source);
-  const Tokens supply_left = supply - overlap(0, own_matched, begin, supply);
-  const Tokens begin_left = supply_before - begin - matched_before + max(0, begin - own_matched);
-  if (lane_id() < 2) {
-    const int c = lane_id();
-    const bool opens_node = c == 1 && !one_node;
-    const Tokens node_begin = opens_node ? demand[0] : 0;
-    const Tokens in_node_begin = c == 1 && one_node ? demand[0] : 0;
-    const Tokens node_matched = opens_node ? matched[1] : matched[0];
-    const Tokens wanted = c == 0 ? demand[0] : demand[1];
-    const int copy_rank = c == 0 ? copy[0].rank : copy[1].rank;
-    const int copy_node = c == 0 ? copy[0].node : copy[1].node;
-    const Tokens from_node = copy_node == node ? overlap(begin, supply, in_node_begin, wanted) : 0;
-    const Tokens wanted_left = wanted - overlap(0, node_matched, in_node_begin, wanted);
-    const Tokens wanted_begin = node_begin - (opens_node ? matched[0] : 0) + max(0, in_node_begin - node_matched);
-    expert.row[c] = (copy_rank == source ? (c == 0 ? own[0] : own[1]) : 0) + from_node +
-                    overlap(begin_left, supply_left, wanted_begin, wanted_left);
+  for (int c = lane_id(); c < expert.num_copies; c += 32) {
+    expert.copies[c] = placement.copies[first + c];
   }
   __syncwarp();
 }
 
-/// What the source gives to each copy, in `row`; all lanes can read it then.
-__device__ inline void match_copies(const Expert& expert, const PlacementView& placement, int source) {
-  if (expert.num_copies == 2 && expert.copies[0].rank != expert.copies[1].rank) {
-    match_pair(expert, placement, source);
-    return;
+/// The same, and what sources have of it.
+__device__ inline void load_expert(const PlacementView& placement, const Tokens* counts, int e, int first,
+                                   const Expert& expert) {
+#pragma unroll 1
+  for (int s = lane_id(); s < placement.num_ranks; s += 32) {
+    expert.supply[s] = counts[static_cast<std::int64_t>(s) * placement.num_logical + e];
   }
-  match_ranks(expert, source);
-  match_nodes_and_rest(expert, placement, source);
-  __syncwarp();
+  load_copies(placement, first, expert);
 }
 
 }  // namespace lplb::cuda

@@ -41,17 +41,6 @@ __device__ inline void wait_in_cluster() {
 }
 
 /// *local = value, in the shared memory of block `rank` of the cluster.
-__device__ inline void store_in_block(std::uint64_t* local, int rank, std::uint64_t value) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(local));
-  std::uint32_t remote = 0;
-  asm("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(address), "r"(rank));
-  asm volatile("st.shared::cluster.u64 [%0], %1;" ::"r"(remote), "l"(value) : "memory");
-#else
-  (void)rank;
-  *local = value;
-#endif
-}
 __device__ inline void store_in_block(std::int32_t* local, int rank, std::int32_t value) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(local));

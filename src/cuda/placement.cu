@@ -2,7 +2,10 @@
 
 #include "cuda/placement.cuh"
 
-#include <initializer_list>
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -11,8 +14,31 @@
 namespace lplb::cuda {
 namespace {
 
-constexpr std::size_t kCopyWords = sizeof(Copy) / sizeof(std::uint16_t);
-constexpr std::size_t kSharedWords = sizeof(SharedExpert) / sizeof(std::uint16_t);
+using Image = std::vector<std::uint16_t>;
+
+template <class T>
+constexpr std::size_t kWords = sizeof(T) / sizeof(std::uint16_t);
+
+/// Wide experts that a placement may have.
+std::size_t max_wide(const Placement& placement) {
+  return (placement.num_physical() - placement.num_logical()) / kMatchLanes;
+}
+
+/// Where the parts of the image begin, in words.
+struct ImageLayout {
+  explicit ImageLayout(const Placement& placement)
+      : copies(kWords<CopyLane> * kMatchLanes * max_copy_warps(placement.num_logical(), placement.num_physical())),
+        wide(copies + kWords<Copy> * placement.num_physical()),
+        ranges(wide + kWords<WideExpert> * max_wide(placement)),
+        counts(ranges + kWords<CopyRange> * placement.num_logical()),
+        end(counts + kWords<SharedCounts>) {}
+
+  std::size_t copies;
+  std::size_t wide;
+  std::size_t ranges;
+  std::size_t counts;
+  std::size_t end;
+};
 
 void check_limits(const Placement& placement) {
   const auto check_limit = [](const char* what, int value, int limit) {
@@ -23,47 +49,141 @@ void check_limits(const Placement& placement) {
   check_limit("num_ranks", placement.num_ranks(), kMaxCudaRanks);
 }
 
-void append(std::vector<std::uint16_t>& image, std::initializer_list<int> words) {
-  for (const int word : words) {
-    image.push_back(static_cast<std::uint16_t>(word));
-  }
+template <class T>
+void put(Image& image, std::size_t part, std::size_t index, const T& value) {
+  std::memcpy(image.data() + part + kWords<T> * index, &value, sizeof(T));
 }
 
-/// The words of [P] Copy, [1 + E] SharedExpert and [E] CopyRange.
-std::vector<std::uint16_t> make_image(const Placement& placement) {
-  std::vector<std::uint16_t> image;
-  std::vector<std::uint16_t> ranges;
-  std::vector<std::uint16_t> shared(kSharedWords, 0);
+/// The first of the expert's copies that is on copy i's rank, or in its node.
+int first_with(std::span<const std::int32_t> replicas, int i, const std::function<int(int)>& place_of) {
+  while (i > 0 && place_of(replicas[i - 1]) == place_of(replicas[i])) {
+    --i;
+  }
+  return i;
+}
+
+/// Copies by expert, and their ranges.
+void put_copies(Image& image, const ImageLayout& at, const Placement& placement) {
+  const auto node_of = [&](int slot) { return placement.node_of_rank(placement.rank_of(slot)); };
   int num_copies = 0;
-  const auto append_copy = [&](int slot, int end, int first_of_node) {
-    const int rank = placement.rank_of(slot);
-    append(image, {slot, end, rank, placement.node_of_rank(rank), first_of_node, 0, 0, 0});
+  const auto put_copy = [&](int slot, int count, int end, int first_of_node) {
+    put(image, at.copies, num_copies++,
+        Copy{.slot = static_cast<std::uint16_t>(slot),
+             .end = static_cast<std::uint16_t>(end),
+             .rank = static_cast<std::uint16_t>(placement.rank_of(slot)),
+             .node = static_cast<std::uint16_t>(node_of(slot)),
+             .first_of_node = static_cast<std::uint16_t>(first_of_node),
+             .count = static_cast<std::uint16_t>(count),
+             .unused = {}});
   };
   for (int expert = 0; expert < placement.num_logical(); ++expert) {
     const auto replicas = placement.replicas(expert);
     const int count = static_cast<int>(replicas.size());
-    append(ranges, {num_copies, count});
-    if (count > 1) {
-      append(shared, {expert, num_copies, count, 0});
-      ++shared[kSharedWords - 1];
-    }
-    num_copies += count;
-    int first_of_node = 0;
+    put(image, at.ranges, expert,
+        CopyRange{.first = static_cast<std::uint16_t>(num_copies),
+                  .count = static_cast<std::uint16_t>(count),
+                  .slot = static_cast<std::uint16_t>(replicas.front()),
+                  .unused = 0});
+    const int end = num_copies + count;
     for (int i = 0; i < count; ++i) {
-      const auto node_of = [&](int copy) { return placement.node_of_rank(placement.rank_of(replicas[copy])); };
-      first_of_node = node_of(i) == node_of(first_of_node) ? first_of_node : i;
-      append_copy(replicas[i], num_copies, first_of_node);
+      put_copy(replicas[i], count, end, first_with(replicas, i, node_of));
     }
   }
   for (int slot = 0; slot < placement.num_physical(); ++slot) {
     if (placement.phy2log()[slot] == kNone) {
-      append_copy(slot, 0, 0);  // of no expert
+      put_copy(slot, 0, 0, 0);  // of no expert
     }
   }
-  shared.resize(kSharedWords * (1 + placement.num_logical()));
-  image.insert(image.end(), shared.begin(), shared.end());
-  image.insert(image.end(), ranges.begin(), ranges.end());
+}
+
+/// Numbers of the experts with several copies, in descending order of copies.
+std::vector<int> shared_experts(const Placement& placement) {
+  std::vector<int> shared;
+  const auto count = [&](int expert) { return placement.replicas(expert).size(); };
+  for (int expert = 0; expert < placement.num_logical(); ++expert) {
+    if (count(expert) > 1) {
+      shared.push_back(expert);
+    }
+  }
+  std::ranges::stable_sort(shared, std::greater{}, count);
+  return shared;
+}
+
+/// An expert in lanes from `lane` on of a warp; its copies begin at number `first_copy` of the list.
+void put_lanes(Image& image, const Placement& placement, int expert, int first_copy, int warp, int lane) {
+  const auto replicas = placement.replicas(expert);
+  const int count = static_cast<int>(replicas.size());
+  const auto rank_of = [&](int slot) { return placement.rank_of(slot); };
+  const auto node_of = [&](int slot) { return placement.node_of_rank(placement.rank_of(slot)); };
+  int last_of_node = count - 1;
+  for (int i = count - 1; i >= 0; --i) {
+    last_of_node = node_of(replicas[i]) == node_of(replicas[last_of_node]) ? last_of_node : i;
+    put(image, 0, kMatchLanes * warp + lane + i,
+        CopyLane{.copy = static_cast<std::uint16_t>(first_copy + i),
+                 .slot = static_cast<std::uint16_t>(replicas[i]),
+                 .rank = static_cast<std::uint16_t>(rank_of(replicas[i])),
+                 .node = static_cast<std::uint16_t>(node_of(replicas[i])),
+                 .expert = static_cast<std::uint16_t>(expert),
+                 .first = static_cast<std::uint8_t>(lane),
+                 .end = static_cast<std::uint8_t>(lane + count),
+                 .first_of_rank = static_cast<std::uint8_t>(lane + first_with(replicas, i, rank_of)),
+                 .first_of_node = static_cast<std::uint8_t>(lane + first_with(replicas, i, node_of)),
+                 .last_of_node = static_cast<std::uint8_t>(lane + last_of_node),
+                 .unused = 0});
+  }
+}
+
+/// Experts with several copies: wide ones in their list, the others in lanes.
+void put_shared(Image& image, const ImageLayout& at, const Placement& placement) {
+  std::vector<int> first_copy(placement.num_logical() + 1);
+  for (int expert = 0; expert < placement.num_logical(); ++expert) {
+    first_copy[expert + 1] = first_copy[expert] + static_cast<int>(placement.replicas(expert).size());
+  }
+  SharedCounts counts{};
+  int lane = kMatchLanes;
+  for (const int expert : shared_experts(placement)) {
+    const int first = first_copy[expert];
+    const int count = first_copy[expert + 1] - first;
+    if (count > kMatchLanes) {
+      put(image, at.wide, counts.num_wide++,
+          WideExpert{.expert = static_cast<std::uint16_t>(expert),
+                     .first = static_cast<std::uint16_t>(first),
+                     .count = static_cast<std::uint16_t>(count),
+                     .unused = 0});
+      continue;
+    }
+    if (lane + count > kMatchLanes) {
+      ++counts.num_warps;
+      lane = 0;
+    }
+    put_lanes(image, placement, expert, first, counts.num_warps - 1, lane);
+    lane += count;
+  }
+  put(image, at.counts, 0, counts);
+}
+
+/// Lanes, copies, wide experts, ranges, counts of shared experts; each of the size that any placement of the shape
+/// may need.
+Image make_image(const Placement& placement) {
+  const ImageLayout at(placement);
+  Image image(at.end);
+  put_copies(image, at, placement);
+  put_shared(image, at, placement);
   return image;
+}
+
+PlacementView view_image(const Placement& placement, const std::uint16_t* image) {
+  const ImageLayout at(placement);
+  return {.ranges = reinterpret_cast<const CopyRange*>(image + at.ranges),
+          .counts = reinterpret_cast<const SharedCounts*>(image + at.counts),
+          .wide = reinterpret_cast<const WideExpert*>(image + at.wide),
+          .lanes = reinterpret_cast<const CopyLane*>(image),
+          .copies = reinterpret_cast<const Copy*>(image + at.copies),
+          .num_logical = placement.num_logical(),
+          .num_physical = placement.num_physical(),
+          .num_ranks = placement.num_ranks(),
+          .slots_per_rank = placement.slots_per_rank(),
+          .ranks_per_node = placement.ranks_per_node()};
 }
 
 }  // namespace
@@ -71,15 +191,7 @@ std::vector<std::uint16_t> make_image(const Placement& placement) {
 DevicePlacement::Impl::Impl(const Placement& placement)
     : num_nodes((check_limits(placement), placement.num_nodes())),
       image(make_image(placement)),
-      view{.ranges = reinterpret_cast<const CopyRange*>(image.data() + kCopyWords * placement.num_physical() +
-                                                        kSharedWords * (1 + placement.num_logical())),
-           .shared = reinterpret_cast<const SharedExpert*>(image.data() + kCopyWords * placement.num_physical()),
-           .copies = reinterpret_cast<const Copy*>(image.data()),
-           .num_logical = placement.num_logical(),
-           .num_physical = placement.num_physical(),
-           .num_ranks = placement.num_ranks(),
-           .slots_per_rank = placement.slots_per_rank(),
-           .ranks_per_node = placement.ranks_per_node()} {}
+      view(view_image(placement, image.data())) {}
 
 DevicePlacement::DevicePlacement(const Placement& placement) : impl_(std::make_unique<Impl>(placement)) {}
 DevicePlacement::~DevicePlacement() = default;

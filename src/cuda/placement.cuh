@@ -6,13 +6,16 @@
 
 #include "cuda/staged_buffer.cuh"
 #include "lplb/cuda_placement.h"
+#include "model/copy_lanes.h"
 
 namespace lplb::cuda {
 
-/// Where an expert's copies are in the lists by expert: the first, and how many.
-struct alignas(4) CopyRange {
+/// Where an expert's copies are in the lists by expert: the first, which has a slot, and how many.
+struct alignas(8) CopyRange {
   std::uint16_t first;
   std::uint16_t count;
+  std::uint16_t slot;
+  std::uint16_t unused;
 };
 
 /// One copy of an expert.
@@ -22,22 +25,47 @@ struct alignas(16) Copy {
   std::uint16_t rank;
   std::uint16_t node;
   std::uint16_t first_of_node;  // first copy in this node, counted within the expert's range
-  std::uint16_t unused[3];
+  std::uint16_t count;          // of the expert's copies
+  std::uint16_t unused[2];
 };
 
-/// An expert with several copies. As the first of the list, how many there are.
-struct alignas(8) SharedExpert {
+/// An expert with more copies than a warp has lanes.
+struct alignas(8) WideExpert {
   std::uint16_t expert;
   std::uint16_t first;  // as in CopyRange
   std::uint16_t count;
-  std::uint16_t num_experts;
+  std::uint16_t unused;
+};
+
+/// What a placement has of experts with several copies.
+struct alignas(4) SharedCounts {
+  std::uint16_t num_wide;
+  std::uint16_t num_warps;  // of the copies of the others, in lanes
+};
+
+/// A copy of an expert that is not wide, in its lane; numbers of lanes are those of the warp. A lane without a copy has
+/// an end of 0.
+struct alignas(16) CopyLane {
+  std::uint16_t copy;  // its number in the list of copies
+  std::uint16_t slot;
+  std::uint16_t rank;
+  std::uint16_t node;
+  std::uint16_t expert;
+  std::uint8_t first;  // of the expert
+  std::uint8_t end;    // behind the expert's last
+  std::uint8_t first_of_rank;
+  std::uint8_t first_of_node;
+  std::uint8_t last_of_node;
+  std::uint8_t unused;
 };
 
 /// Kernel argument.
 struct PlacementView {
   const CopyRange* ranges;     // [E]
-  const SharedExpert* shared;  // [1 + num_experts]
-  const Copy* copies;          // [P] by expert, slots ascending; the empty slots behind all experts'
+  const SharedCounts* counts;  // [1]
+  const WideExpert* wide;      // [num_wide]
+  const CopyLane* lanes;  // [num_warps, kMatchLanes] experts in descending order of copies, then lanes without a copy
+  const Copy* copies;     // [P] by expert, slots ascending; the empty slots behind all experts'
   std::int32_t num_logical;
   std::int32_t num_physical;
   std::int32_t num_ranks;
@@ -49,7 +77,7 @@ struct DevicePlacement::Impl {
   explicit Impl(const Placement& placement);
 
   int num_nodes;
-  StagedBuffer<std::uint16_t> image;  // copies, shared experts, ranges: of 16-bit words all
+  StagedBuffer<std::uint16_t> image;  // lanes, copies, wide experts, ranges, counts: of 16-bit words all
   PlacementView view;
 };
 

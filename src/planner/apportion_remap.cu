@@ -1,14 +1,14 @@
 // Apportioning and remapping in one kernel. A block owns a slice of the ids and ranks them as remap does; meanwhile
-// further warps of it make this source's table for a part of the experts with several copies, and write it into the
-// shared memory of all blocks of the cluster, which share out the experts. The integers are those of the two stages.
+// further warps of it make this source's table for the experts with several copies, a lane a copy, as every block does:
+// that costs less than to wait for another block's. The integers are those of the two stages.
 
 #include "planner/apportion_remap.cuh"
 
-#include <algorithm>
+#include <cstdint>
 
 #include "apportion/apportion_args.cuh"
 #include "apportion/match.cuh"
-#include "cuda/cluster.cuh"
+#include "apportion/match_lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/slices.h"
 #include "planner/apportion_remap_config.h"
@@ -19,88 +19,77 @@
 namespace lplb::cuda {
 namespace {
 
+/// Slices that a block of the counting kernel has where there are few of them.
+constexpr int kSlicesPerBlock = kSlicesInFlight;
+static_assert(choose_slices(std::int64_t{kMaxFusedSlices} * kSliceIds, 90).slices_per_block == kSlicesPerBlock &&
+              choose_slices(std::int64_t{kMaxFusedSlices} * kSliceIds, 80).slices_per_block == kSlicesPerBlock);
+
 template <class Id>
 struct FusedParams {
   RemapParams<Id> remap;
   const Tokens* counts;  // [S, E]
   const Tokens* quota;   // [P]
   Tokens* table;         // [P]
-  std::int32_t source_rank;
-  std::int32_t cluster_size;
+  Source source;
 };
 
-/// Experts with several copies in shared memory: arrays over the copies as in the placement's list, and over the
-/// sources of each expert that the block owns.
-struct TableMemory {
-  Copy* copies;            // [P]
-  Tokens* demand;          // [P]
-  Tokens* row;             // [P]
-  Tokens* matched;         // [P]
-  Tokens* matched_before;  // [P]
-  Tokens* demand_before;   // [P + shared experts]
-  Tokens* supply;          // [own experts, S]
-  Tokens* supply_before;   // [own experts, S + 1]
-};
-
-__device__ TableMemory table_memory(const PlacementView& placement, int cluster_size, char* memory) {
-  const int num_physical = placement.num_physical;
-  const int max_shared = num_physical - placement.num_logical;
-  TableMemory table{.copies = reinterpret_cast<Copy*>(memory)};
-  table.demand = reinterpret_cast<Tokens*>(table.copies + num_physical);
-  table.row = table.demand + num_physical;
-  table.matched = table.row + num_physical;
-  table.matched_before = table.matched + num_physical;
-  table.demand_before = table.matched_before + num_physical;
-  table.supply = table.demand_before + num_physical + max_shared;
-  table.supply_before = table.supply + max_own_experts(max_shared, cluster_size) * placement.num_ranks;
-  return table;
+/// The counts [S, E] in shared memory, behind the slice.
+template <class Id>
+__device__ Tokens* counts_memory(const FusedParams<Id>& p, uint4* shared) {
+  const PlacementView& placement = p.remap.placement;
+  const std::size_t offset = align_to_16(slice_bytes(placement.num_logical, placement.num_physical));
+  return reinterpret_cast<Tokens*>(reinterpret_cast<char*>(shared) + offset);
 }
 
-/// Number `own` of the block's experts, number `shared` of the list.
-__device__ Expert expert_of_table(const TableMemory& table, const SharedExpert& entry, int own, int shared,
-                                  int num_ranks) {
-  return {.num_copies = entry.count,
-          .copies = table.copies + entry.first,
-          .supply = table.supply + own * num_ranks,
-          .supply_before = table.supply_before + own * (num_ranks + 1),
-          .demand = table.demand + entry.first,
-          .demand_before = table.demand_before + entry.first + shared,
-          .row = table.row + entry.first,
-          .matched = table.matched + entry.first,
-          .matched_before = table.matched_before + entry.first};
+/// Where a wide expert is matched, behind the counts.
+template <class Id>
+__device__ Tokens* wide_memory(const FusedParams<Id>& p, uint4* shared) {
+  const PlacementView& placement = p.remap.placement;
+  const std::size_t bytes = counts_bytes(
+      {.num_logical = placement.num_logical, .num_physical = placement.num_physical, .num_ranks = placement.num_ranks});
+  return counts_memory(p, shared) + align_to_16(bytes) / sizeof(Tokens);
 }
 
-/// A load that the thread does not wait for.
-template <class T>
-__device__ void load_async(T* to, const T* from) {
+/// A load that the thread does not wait for, and that goes on while it waits for the kernel ahead.
+template <int kBytes>
+__device__ void load_async(void* to, const void* from) {
   const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"(sizeof(T)) : "memory");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"(kBytes) : "memory");
 }
-__device__ void wait_for_loads() {
-  asm volatile("cp.async.wait_all;" ::: "memory");
-  __syncwarp();
-}
+__device__ void wait_for_loads() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-/// The other blocks' shared memory is there once they have all started; a lone block has nobody to wait for.
-__device__ void wait_for_start(int cluster_size) {
-  if (cluster_size > 1) {
-    wait_in_cluster();
+__device__ int table_thread() { return static_cast<int>(threadIdx.x) - kRemapThreads; }
+
+/// Barriers: of the warps that rank ids, of those that make the table, and one at which the latter do not wait.
+__device__ void sync_rankers() { asm volatile("bar.sync 1, %0;" ::"n"(kRemapThreads) : "memory"); }
+__device__ void sync_table_warps() { asm volatile("bar.sync 2, %0;" ::"n"(kTableThreads) : "memory"); }
+__device__ void say_rows_are_there() { asm volatile("bar.arrive 3, %0;" ::"n"(kFusedThreads) : "memory"); }
+__device__ void wait_for_rows() { asm volatile("bar.sync 3, %0;" ::"n"(kFusedThreads) : "memory"); }
+
+/// Asks for the counts, 16 bytes at a time where they are so aligned.
+template <class Id>
+__device__ void load_counts(const FusedParams<Id>& p, Tokens* counts) {
+  constexpr int kWords = 4;
+  const int num_words = p.remap.placement.num_ranks * p.remap.placement.num_logical;
+  const bool is_aligned = reinterpret_cast<std::uintptr_t>(p.counts) % (kWords * sizeof(Tokens)) == 0;
+  const int num_aligned = is_aligned ? num_words / kWords * kWords : 0;
+#pragma unroll 4
+  for (int i = kWords * table_thread(); i < num_aligned; i += kWords * kTableThreads) {
+    load_async<kWords * sizeof(Tokens)>(counts + i, p.counts + i);
+  }
+#pragma unroll 1
+  for (int i = num_aligned + table_thread(); i < num_words; i += kTableThreads) {
+    load_async<sizeof(Tokens)>(counts + i, p.counts + i);
   }
 }
 
-/// f(expert's entry, own number, number in the list) for the experts of this warp.
-template <class F>
-__device__ void for_own_experts(const PlacementView& placement, int cluster_size, F f) {
-  const int warp = (static_cast<int>(threadIdx.x) - kRemapThreads) / 32;
-  const int num_shared = placement.shared[0].num_experts;
+/// Asks for the tokens of all experts in earlier slices of the counting kernel's cluster.
+template <class Id>
+__device__ void load_rows(const FusedParams<Id>& p, const RowsBefore& rows, const SliceMemory& memory) {
 #pragma unroll 1
-  for (int own = warp;; own += kTableWarps) {
-    const int shared = own * cluster_size + cluster_rank();
-    const SharedExpert entry = placement.shared[min(1 + shared, placement.num_logical)];  // loaded with the number
-    if (shared >= num_shared) {
-      break;
-    }
-    f(entry, own, shared);
+  for (int e = table_thread(); e < p.remap.placement.num_logical; e += kTableThreads) {
+    load_async<sizeof(std::int32_t)>(memory.before_in_block + e, p.remap.rows.slice_row + rows.in_block + e);
+    load_async<sizeof(std::int32_t)>(memory.before_in_cluster + e, p.remap.rows.block_row + rows.in_cluster + e);
   }
 }
 
@@ -113,143 +102,161 @@ __device__ void put_tokens(const FusedParams<Id>& p, int slot, Tokens tokens) {
   }
 }
 
-/// The fractions of an expert's copies into all blocks of the cluster, a lane a copy and block where the copies are
-/// few, else a lane a copy; the table's entries by the first cluster.
+/// A copy's share, and its tokens to the table by the first block.
 template <class Id>
-__device__ void publish(const FusedParams<Id>& p, const SliceMemory& memory, const Expert& expert,
-                        const SharedExpert& entry) {
-  const int cluster_bits = __ffs(p.cluster_size) - 1;
-  const int bits = expert.num_copies << cluster_bits <= 32 ? cluster_bits : 0;
-#pragma unroll 1
-  for (int i = lane_id(); i < expert.num_copies << bits; i += 32) {
-    const int c = i >> bits;
-    Tokens rest = 0;
-#pragma unroll 4
-    for (int later = c; later < expert.num_copies; ++later) {
-      rest += expert.row[later];
-    }
-    const std::uint64_t fraction = rest == 0 ? 0 : fast_interleave_fraction(expert.row[c], rest);
-#pragma unroll 1
-    for (int block = i & ((1 << bits) - 1); block < p.cluster_size; block += 1 << bits) {
-      store_in_block(memory.fraction + entry.first + c, block, fraction);
-    }
+__device__ void put_share(const FusedParams<Id>& p, const SliceMemory& memory, int copy, const CopyShare& share,
+                          Tokens tokens) {
+  memory.share[copy] = share;
+  if (blockIdx.x == 0) {
+    put_tokens(p, share.slot, tokens);
   }
-  if (static_cast<int>(blockIdx.x) < p.cluster_size) {
+}
+
+/// Matches the warp's copies; `demand` is the quota of the lane's.
+template <class Id>
+__device__ void match_lanes(const FusedParams<Id>& p, const CopyLane& at, Tokens demand, const Tokens* counts,
+                            const SliceMemory& memory) {
+  const PlacementView& placement = p.remap.placement;
+  const SupplyMarks marks =
+      read_marks(at, counts + at.expert, placement.num_logical, placement.ranks_per_node, p.source);
+  const int most = most_copies(at);
+  const Tokens row = match_in_lanes(at, marks, demand, p.source, most);
+  const Tokens left = sum_from_lane(row, at.end, most);
+  const int behind = last_slot_behind(at, CopyShare::kNextCopy);
+  if (at.end > 0) {
+    put_share(p, memory, at.copy, copy_share(at.slot, behind, row, left), row);
+  }
+}
+
+/// Matches the wide experts, by one warp; rarely there is one.
+template <class Id>
+__device__ void match_wide(const FusedParams<Id>& p, int num_wide, const Tokens* counts, Tokens* words,
+                           const SliceMemory& memory) {
+  const PlacementView& placement = p.remap.placement;
+#pragma unroll 1
+  for (int i = 0; i < num_wide; ++i) {
+    const WideExpert wide = placement.wide[i];
+    const Expert expert = expert_memory(placement, words, wide.count);
+    load_expert(placement, counts, wide.expert, wide.first, expert);
 #pragma unroll 1
     for (int c = lane_id(); c < expert.num_copies; c += 32) {
-      put_tokens(p, expert.copies[c].slot, expert.row[c]);
+      expert.demand[c] = p.quota[expert.copies[c].slot];
     }
-  }
-}
-
-/// The table of the block's experts, as fractions into all blocks of the cluster.
-template <class Id>
-__device__ void make_table(const FusedParams<Id>& p, const TableMemory& table, const SliceMemory& memory) {
-  const PlacementView& placement = p.remap.placement;
-  for_own_experts(placement, p.cluster_size, [&](const SharedExpert& entry, int own, int shared) {
-    const Expert expert = expert_of_table(table, entry, own, shared, placement.num_ranks);
+    __syncwarp();
+    match_copies(expert, placement, p.source.rank);
 #pragma unroll 1
     for (int c = lane_id(); c < expert.num_copies; c += 32) {
-      load_async(expert.copies + c, placement.copies + entry.first + c);
+      Tokens left = 0;
+      for (int later = c; later < expert.num_copies; ++later) {
+        left += expert.row[later];
+      }
+      const int behind = c + 2 == expert.num_copies ? expert.copies[c + 1].slot : CopyShare::kNextCopy;
+      put_share(p, memory, wide.first + c, copy_share(expert.copies[c].slot, behind, expert.row[c], left),
+                expert.row[c]);
     }
-#pragma unroll 1
-    for (int s = lane_id(); s < placement.num_ranks; s += 32) {
-      load_async(expert.supply + s, p.counts + static_cast<std::int64_t>(s) * placement.num_logical + entry.expert);
-    }
-  });
-  wait_for_loads();
-  wait_for_previous();
-  for_own_experts(placement, p.cluster_size, [&](const SharedExpert& entry, int, int) {
-#pragma unroll 1
-    for (int c = entry.first + lane_id(); c < entry.first + entry.count; c += 32) {
-      load_async(table.demand + c, p.quota + table.copies[c].slot);
-    }
-  });
-  wait_for_loads();
-  wait_for_start(p.cluster_size);
-  for_own_experts(placement, p.cluster_size, [&](const SharedExpert& entry, int own, int shared) {
-    const Expert expert = expert_of_table(table, entry, own, shared, placement.num_ranks);
-    match_copies(expert, placement, p.source_rank);
-    publish(p, memory, expert, entry);
-  });
+    __syncwarp();
+  }
 }
 
-/// A barrier of the warps that rank ids.
-__device__ void sync_rankers() { asm volatile("bar.sync 1, %0;" ::"n"(kRemapThreads) : "memory"); }
-
-/// Ranks the slice's ids, then reads what counting left.
+/// What remains of the table and the layout: experts with one copy, empty slots, and zeros. Blocks share it out, and
+/// give it to their last warps first, which have no copies to match where these are few.
 template <class Id>
-__device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, uint4* shared, ThreadIds<Id>& ids) {
-  const RemapParams<Id>& r = p.remap;
-  const int num_logical = r.placement.num_logical;
-  const int stride = histogram_stride(num_logical);
-  load_ids(r, ids);
-  load_placement(r, memory);
-  zero_histograms(shared, stride);
-  sync_rankers();
-  if (find_experts(r, ids) && r.routing.status != nullptr) {
-    atomicOr(r.routing.status, kStatusBadId);
-  }
-  rank_in_warp(ids, num_logical, memory.warp_before + static_cast<int>(threadIdx.x) / 32 * stride);
-  sync_rankers();
-  add_warps(memory.warp_before, num_logical);
-  wait_for_previous();
-#pragma unroll 1
-  for (int e = static_cast<int>(threadIdx.x); e < num_logical; e += kRemapThreads) {
-    memory.before[e] = static_cast<int>(blockIdx.x) < r.slices.num_slices ? tokens_before(r, e) : 0;
-    if (blockIdx.x == 0) {
-      memory.tokens[e] = p.counts[static_cast<std::int64_t>(p.source_rank) * num_logical + e];
-    }
-  }
-  wait_for_start(p.cluster_size);
-}
-
-/// What remains of the table and the layout: experts with one copy, empty slots, and zeros. By the first block.
-template <class Id>
-__device__ void write_rest(const FusedParams<Id>& p, const SliceMemory& memory) {
+__device__ void write_rest(const FusedParams<Id>& p, const Tokens* counts) {
   const PlacementView& placement = p.remap.placement;
-  const int thread = static_cast<int>(threadIdx.x) - kRemapThreads;
-  for (int e = thread; e < placement.num_logical; e += kTableThreads) {
-    if (memory.range[e].count == 1) {
-      put_tokens(p, memory.copy[memory.range[e].first].slot, memory.tokens[e]);
+  const auto num_blocks = static_cast<int>(gridDim.x);
+  const int first = static_cast<int>(blockIdx.x) + num_blocks * (kTableThreads - 1 - table_thread());
+#pragma unroll 1
+  for (int i = first; i < placement.num_physical; i += num_blocks * kTableThreads) {
+    const CopyRange range = placement.ranges[min(i, placement.num_logical - 1)];
+    const Copy copy = placement.copies[i];
+    if (i < placement.num_logical && range.count == 1) {
+      put_tokens(p, range.slot, counts[p.source.rank * placement.num_logical + i]);
+    }
+    if (copy.count == 0) {
+      put_tokens(p, copy.slot, 0);
     }
   }
-  const CopyRange last = memory.range[placement.num_logical - 1];
-  for (int i = last.first + last.count + thread; i < placement.num_physical; i += kTableThreads) {
-    put_tokens(p, memory.copy[i].slot, 0);
-  }
-  for (int g = thread; p.remap.num_tokens_per_rank != nullptr && g < placement.num_ranks; g += kTableThreads) {
+#pragma unroll 1
+  for (int g = first; p.remap.num_tokens_per_rank != nullptr && g < placement.num_ranks;
+       g += num_blocks * kTableThreads) {
     p.remap.num_tokens_per_rank[g] = 0;
   }
 }
 
-/// A block owns a slice of 1,024 ids, as in remap; its last warps an expert each in turn, as in apportion. Shared
-/// memory: fused_shared_bytes. Floor: launch; the longer of remap's ranking and three trips to L2 with a match behind
-/// them; a cluster barrier, a fraction a copy, and the stores.
+/// The shares of all copies of experts with several, and what counting left. Loads are asked for before anything is
+/// done with what others bring: lanes and counts before the wait, quotas and rows right behind it.
 template <class Id>
-__global__ void __launch_bounds__(kFusedThreads, 2) apportion_remap_kernel(const FusedParams<Id> p) {
+__device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceMemory& memory) {
+  const PlacementView& placement = p.remap.placement;
+  const int first_warp = table_thread() / 32;
+  Tokens* const counts = counts_memory(p, shared);
+  load_counts(p, counts);
+  CopyLane at = load_lane(placement, first_warp);
+  const SharedCounts sizes = *placement.counts;
+  const RowsBefore rows = rows_before(p.remap, kSlicesPerBlock);
+  const auto demand_of = [&](const CopyLane& lane) { return lane.end > 0 ? p.quota[lane.slot] : 0; };
+  wait_for_previous();
+  Tokens demand = demand_of(at);
+  load_rows(p, rows, memory);
+  wait_for_loads();
+  sync_table_warps();
+  say_rows_are_there();
+#pragma unroll 1
+  for (int warp = first_warp; warp < sizes.num_warps;) {
+    match_lanes(p, at, demand, counts, memory);
+    warp += kTableWarps;
+    if (warp < sizes.num_warps) {
+      at = load_lane(placement, warp);
+      demand = demand_of(at);
+    }
+  }
+  if (sizes.num_wide > 0 && first_warp == kTableWarps - 1) {
+    match_wide(p, sizes.num_wide, counts, wide_memory(p, shared), memory);
+  }
+  write_rest(p, counts);
+}
+
+/// Ranks the slice's ids, at last among those of all slices.
+template <class Id>
+__device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, ThreadIds<Id>& ids) {
+  const RemapParams<Id>& r = p.remap;
+  const int num_logical = r.placement.num_logical;
+  load_ids(r, ids);
+  zero_histograms(memory, num_logical);
+  sync_rankers();
+  if (find_experts(r, ids) && r.routing.status != nullptr) {
+    atomicOr(r.routing.status, kStatusBadId);
+  }
+  rank_in_warp(ids, num_logical, memory);
+  sync_rankers();
+  add_earlier_warps(ids, num_logical, memory);
+  const RowsBefore rows = rows_before(r, kSlicesPerBlock);
+  wait_for_previous();
+  add_earlier_clusters(r, rows, ids);
+  wait_for_rows();
+  add_earlier_slices(memory, ids);
+}
+
+/// A block owns a slice of 1,024 ids, as in remap; its last warps read the counts of all sources and make the whole
+/// table. Shared memory: fused_shared_bytes. Floor: launch; before the wait ranking, or one trip to L2 that is as long
+/// as the counts are many; after it one trip to the quotas, four sums over the copies of an expert, a fraction, a
+/// barrier, and the stores.
+template <class Id>
+__global__ void __launch_bounds__(kFusedThreads, 1) apportion_remap_kernel(const FusedParams<Id> p) {
   extern __shared__ uint4 shared[];
   const RemapParams<Id>& r = p.remap;
   const SliceMemory memory = slice_memory(r, shared);
   const bool is_ranker = threadIdx.x < kRemapThreads;
   let_next_start();
-  if (p.cluster_size > 1) {
-    say_started_in_cluster();
-  }
   ThreadIds<Id> ids;
   if (is_ranker) {
-    rank_slice(p, memory, shared, ids);
+    rank_slice(p, memory, ids);
   } else {
-    const std::size_t offset = remap_shared_bytes(r.placement.num_logical, r.placement.num_physical);
-    make_table(p, table_memory(r.placement, p.cluster_size, reinterpret_cast<char*>(shared) + align_16(offset)),
-               memory);
+    make_table(p, shared, memory);
   }
-  arrive_in_cluster();
-  wait_in_cluster();
+  __syncthreads();
   if (is_ranker) {
     write_physical(r, memory, ids);
-  } else if (blockIdx.x == 0) {
-    write_rest(p, memory);
   }
 }
 
@@ -261,7 +268,7 @@ void launch_both(const DevicePlacement& device_placement, const ApportionArgs& f
   check_apportion_args(view, first);
   const FusedConfig config = choose_fused_config(
       {.num_logical = view.num_logical, .num_physical = view.num_physical, .num_ranks = view.num_ranks},
-      params.slices.num_slices, current_compute_capability() >= 90 ? kMaxClusterSize : 1);
+      params.slices.num_slices, shared_bytes_of_block("apportion_and_remap"));
   const bool is_proportional = first.counts.size() == static_cast<std::size_t>(view.num_logical);
   if (is_proportional || config.num_blocks == 0) {
     apportion(device_placement, first, stream);
@@ -272,15 +279,13 @@ void launch_both(const DevicePlacement& device_placement, const ApportionArgs& f
          {.num_blocks = config.num_blocks,
           .num_threads = kFusedThreads,
           .shared_bytes = config.shared_bytes,
-          .cluster_size = config.cluster_size,
           .overlaps_previous = first.overlaps_previous},
          stream,
          FusedParams<Id>{.remap = params,
                          .counts = first.counts.data(),
                          .quota = first.quota.data(),
                          .table = first.tokens.data(),
-                         .source_rank = first.source_rank,
-                         .cluster_size = config.cluster_size});
+                         .source = {.rank = first.source_rank, .node = first.source_rank / view.ranks_per_node}});
   if (!second.layout.num_tokens_per_rank.empty()) {
     launch_dispatch_layout(view, second, stream);
   }

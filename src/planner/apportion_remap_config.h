@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "apportion/apportion_config.h"
+#include "model/copy_lanes.h"
 #include "remap/remap_config.h"
 
 namespace lplb::cuda {
@@ -14,7 +16,8 @@ inline constexpr int kTableThreads = 32 * kTableWarps;
 inline constexpr int kFusedThreads = kRemapThreads + kTableThreads;
 /// With more slices, blocks come in several waves, each of which would make the table again.
 inline constexpr int kMaxFusedSlices = 128;
-inline constexpr std::size_t kMaxFusedBytes = 96 << 10;
+/// What all blocks together may read of the counts, each the whole of them.
+inline constexpr std::size_t kMaxFusedReads = 8 << 20;
 
 struct FusedShape {
   int num_logical;
@@ -24,38 +27,34 @@ struct FusedShape {
 
 struct FusedConfig {
   int num_blocks = 0;  // 0 = two launches are better
-  int cluster_size = 1;
   std::size_t shared_bytes = 0;
 };
 
-constexpr std::size_t align_16(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
+constexpr std::size_t align_to_16(std::size_t bytes) { return (bytes + 15) / 16 * 16; }
 
-/// Experts with several copies of which a block makes the table.
-constexpr int max_own_experts(int max_shared, int cluster_size) {
-  return (max_shared + cluster_size - 1) / cluster_size;
+constexpr std::size_t counts_bytes(const FusedShape& shape) {
+  return sizeof(std::int32_t) * shape.num_ranks * shape.num_logical;
 }
 
-/// Remap's, and for the table nine words a copy, one an expert with several copies, and for each such expert of the
-/// block two a source.
-constexpr std::size_t fused_shared_bytes(const FusedShape& shape, int cluster_size) {
-  constexpr std::size_t kWordsPerCopy = 9;
-  const std::size_t max_shared = shape.num_physical - shape.num_logical;
-  const std::size_t own = max_own_experts(static_cast<int>(max_shared), cluster_size);
-  return align_16(remap_shared_bytes(shape.num_logical, shape.num_physical)) +
-         sizeof(std::int32_t) * (kWordsPerCopy * shape.num_physical + max_shared + own * (2 * shape.num_ranks + 1));
+/// Words in which a wide expert is matched; there is none where no expert can have so many copies.
+constexpr int wide_words(const FusedShape& shape) {
+  const int max_copies = shape.num_physical - shape.num_logical + 1;
+  return max_copies > kMatchLanes ? apportion_warp_words(max_copies, shape.num_ranks) : 0;
 }
 
-/// `max_cluster`: a power of two, blocks that a cluster of this device may have.
-constexpr FusedConfig choose_fused_config(const FusedShape& shape, int num_slices, int max_cluster) {
-  int cluster = 1;
-  while (cluster < max_cluster && cluster < num_slices) {
-    cluster *= 2;
-  }
-  const std::size_t bytes = fused_shared_bytes(shape, cluster);
-  if (num_slices > kMaxFusedSlices || bytes > kMaxFusedBytes) {
+/// A slice's, the counts, and a wide expert.
+constexpr std::size_t fused_shared_bytes(const FusedShape& shape) {
+  return align_to_16(slice_bytes(shape.num_logical, shape.num_physical)) + align_to_16(counts_bytes(shape)) +
+         sizeof(std::int32_t) * wide_words(shape);
+}
+
+/// `max_bytes`: shared memory of a block.
+constexpr FusedConfig choose_fused_config(const FusedShape& shape, int num_slices, std::size_t max_bytes) {
+  const std::size_t bytes = fused_shared_bytes(shape);
+  if (num_slices > kMaxFusedSlices || bytes > max_bytes || num_slices * counts_bytes(shape) > kMaxFusedReads) {
     return {};
   }
-  return {.num_blocks = (num_slices + cluster - 1) / cluster * cluster, .cluster_size = cluster, .shared_bytes = bytes};
+  return {.num_blocks = num_slices, .shared_bytes = bytes};
 }
 
 }  // namespace lplb::cuda

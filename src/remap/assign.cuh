@@ -17,77 +17,98 @@
 
 namespace lplb::cuda {
 
-/// What counting left: tokens of the expert in earlier slices.
+/// Where counting left what comes before the slice: offsets of rows, and of how many clusters.
+struct RowsBefore {
+  std::uint32_t in_block;    // of slice_row
+  std::uint32_t in_cluster;  // of block_row
+  int num_clusters;
+};
+
+/// A block without a slice has the last one's. `slices_per_block` is that of p.slices.
 template <class Id>
-__device__ std::int32_t tokens_before(const RemapParams<Id>& p, int e) {
-  const int num_logical = p.placement.num_logical;
-  const int slice = static_cast<int>(blockIdx.x);
-  const int block = slice / p.slices.slices_per_block;
-  const int cluster = block / p.slices.cluster_size;
-  std::int32_t before = p.rows.slice_row[static_cast<std::int64_t>(slice) * num_logical + e] +
-                        p.rows.block_row[static_cast<std::int64_t>(block) * num_logical + e];
-  if (p.slices.num_clusters() > 1) {
-#pragma unroll 8
-    for (int earlier = 0; earlier < cluster; ++earlier) {
-      before += p.rows.cluster_sum[earlier * num_logical + e];
+__device__ RowsBefore rows_before(const RemapParams<Id>& p, int slices_per_block) {
+  const int slice = min(static_cast<int>(blockIdx.x), p.slices.num_slices - 1);
+  const int block = slice / slices_per_block;
+  return {.in_block = static_cast<std::uint32_t>(slice * p.placement.num_logical),
+          .in_cluster = static_cast<std::uint32_t>(block * p.placement.num_logical),
+          .num_clusters = block >> (__ffs(p.slices.cluster_size) - 1)};
+}
+
+/// From ranks in the cluster's slices to ranks in all.
+template <class Id>
+__device__ void add_earlier_clusters(const RemapParams<Id>& p, const RowsBefore& rows, ThreadIds<Id>& ids) {
+  const std::int32_t* sums = p.rows.cluster_sum;
+#pragma unroll 4
+  for (int earlier = 0; earlier < rows.num_clusters; ++earlier) {
+    for (int round = 0; round < kRounds; ++round) {
+      ids.rank[round] += sums[max(ids.expert[round], 0)];
     }
+    sums += p.placement.num_logical;
   }
-  return before;
 }
 
-/// Fraction of copy i of an expert whose copies end at `end`; the last needs none. As in remap.cpp.
-__device__ inline void make_fraction(const SliceMemory& memory, int i, int end) {
-  if (i + 1 >= end) {
-    return;
-  }
-  Tokens rest = 0;
-  for (int later = i; later < end; ++later) {
-    rest += memory.tokens[later];
-  }
-  memory.fraction[i] = rest == 0 ? 0 : fast_interleave_fraction(memory.tokens[i], rest);
-}
-
-/// The thread's copies: interleave_copy of all rounds at once, a step a copy.
+/// From ranks in the slice to ranks in the cluster's slices.
 template <class Id>
-__device__ void find_copies(const RemapParams<Id>& p, const SliceMemory& memory, const ThreadIds<Id>& ids,
-                            int (&copy)[kRounds]) {
-  const std::uint16_t* const warp_before =
-      memory.warp_before + static_cast<int>(threadIdx.x) / 32 * histogram_stride(p.placement.num_logical);
-  std::int32_t j[kRounds];
-  int last[kRounds];
+__device__ void add_earlier_slices(const SliceMemory& memory, ThreadIds<Id>& ids) {
   for (int round = 0; round < kRounds; ++round) {
     const std::int32_t expert = max(ids.expert[round], 0);
-    const CopyRange range = memory.range[expert];
-    j[round] = memory.before[expert] + warp_before[expert] + ids.rank[round];
-    copy[round] = range.first;
-    last[round] = range.first + range.count - 1;
+    ids.rank[round] += memory.before_in_block[expert] + memory.before_in_cluster[expert];
   }
-  for (bool is_moving = true; is_moving;) {
-    is_moving = false;
+}
+
+/// 1 / n, at most one unit in the last place off.
+__device__ inline float fast_reciprocal(int n) {
+  float reciprocal = 0;
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(reciprocal) : "f"(static_cast<float>(n)));
+  return reciprocal;
+}
+
+/// The share of a copy that has `tokens` of the `left` that it and its expert's later copies have; `behind` is the last
+/// copy's slot where that comes next. As in remap.cpp, where a fraction of 1 takes all, too.
+__device__ inline CopyShare copy_share(int slot, int behind, Tokens tokens, Tokens left) {
+  const std::uint64_t fraction = left == 0 ? 0 : fast_interleave_fraction(tokens, left, fast_reciprocal(left));
+  return {.fraction = static_cast<std::uint32_t>(fraction),
+          .slot = static_cast<std::uint16_t>(slot),
+          .rest = static_cast<std::uint16_t>(fraction >> 32 != 0 ? slot : behind)};
+}
+
+/// The slots of the thread's ids: interleave_copy of all rounds at once, a step a copy. Where there is nothing to find,
+/// a step is made in vain rather than branched around.
+template <class Id>
+__device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id>& ids, int (&slot)[kRounds]) {
+  std::int32_t j[kRounds];
+  const CopyShare* next[kRounds];
+  bool is_moving[kRounds];
+  for (int round = 0; round < kRounds; ++round) {
+    j[round] = ids.rank[round];
+    next[round] = memory.share + ids.range[round].first;
+    slot[round] = ids.range[round].slot;
+    is_moving[round] = ids.range[round].count > 1;
+  }
+  for (bool any = true; any;) {
+    any = false;
     for (int round = 0; round < kRounds; ++round) {
-      if (copy[round] < last[round]) {
-        const std::uint64_t fraction = memory.fraction[copy[round]];
-        const std::int32_t before = interleave_before(fraction, j[round]);
-        if (interleave_before(fraction, j[round] + 1) != before) {
-          last[round] = copy[round];
-        } else {
-          j[round] -= before;
-          ++copy[round];
-          is_moving = true;
-        }
-      }
+      const CopyShare share = *next[round];
+      const std::int32_t before = interleave_before(share.fraction, j[round]);
+      const bool takes = interleave_before(share.fraction, j[round] + 1) != before;
+      const int found = takes ? share.slot : share.rest;
+      slot[round] = is_moving[round] ? found : slot[round];
+      is_moving[round] = is_moving[round] && found == CopyShare::kNextCopy;
+      any |= is_moving[round];
+      j[round] -= before;
+      next[round] += is_moving[round] ? 1 : 0;
     }
   }
 }
 
 template <class Id>
 __device__ void write_physical(const RemapParams<Id>& p, const SliceMemory& memory, const ThreadIds<Id>& ids) {
-  int copy[kRounds];
-  find_copies(p, memory, ids, copy);
+  int slot[kRounds];
+  find_slots(memory, ids, slot);
   for (int round = 0; round < kRounds; ++round) {
     const std::int32_t position = first_position() + 32 * round;
     if (position < p.routing.num_ids) {
-      p.physical[position] = ids.expert[round] == kNone ? Id{kNone} : Id{memory.copy[copy[round]].slot};
+      p.physical[position] = ids.expert[round] == kNone ? Id{kNone} : Id{slot[round]};
     }
   }
 }

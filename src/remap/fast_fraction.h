@@ -7,12 +7,11 @@
 
 namespace lplb {
 
-/// ceil(q * 2^32 / n) for 0 <= q <= n < 2^31, n > 0. The first estimate is within 2^10 of the quotient (24 bits of 32,
-/// and some rounding), the second within 1.
-constexpr std::uint64_t fast_interleave_fraction(std::int32_t q, std::int32_t n) {
+/// ceil(q * 2^32 / n) for 0 <= q <= n < 2^31, n > 0, with a `reciprocal` of n that may be two units in its last place
+/// off. The first estimate is within 2^11 of the quotient (24 bits of 32, and some rounding), the second within 1.
+constexpr std::uint64_t fast_interleave_fraction(std::int32_t q, std::int32_t n, float reciprocal) {
   constexpr float kTwoTo32 = 4294967296.0F;
   constexpr float kLargestBelow = 4294967040.0F;
-  const float reciprocal = 1.0F / static_cast<float>(n);
   const float estimate = static_cast<float>(q) * reciprocal * kTwoTo32;
   const auto dividend = static_cast<std::int64_t>(static_cast<std::uint64_t>(q) << 32);
   std::int64_t quotient = static_cast<std::uint32_t>(estimate < kLargestBelow ? estimate : kLargestBelow);
@@ -20,14 +19,8 @@ constexpr std::uint64_t fast_interleave_fraction(std::int32_t q, std::int32_t n)
   const auto correction = static_cast<std::int32_t>(static_cast<float>(remainder) * reciprocal);
   quotient += correction;
   remainder -= static_cast<std::int64_t>(correction) * n;
-  if (remainder < 0) {
-    --quotient;
-    remainder += n;
-  } else if (remainder >= n) {
-    ++quotient;
-    remainder -= n;
-  }
-  return static_cast<std::uint64_t>(quotient) + (remainder > 0 ? 1 : 0);
+  return static_cast<std::uint64_t>(quotient + (remainder > 0 ? 1 : 0) + (remainder > n ? 1 : 0) -
+                                    (remainder <= -std::int64_t{n} ? 1 : 0));
 }
 
 }  // namespace lplb

@@ -4,6 +4,7 @@
 
 #include "lplb/cuda_remap.h"
 
+#include "cuda/lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 #include "remap/assign.cuh"
@@ -14,16 +15,48 @@
 namespace lplb::cuda {
 namespace {
 
-/// What counting and apportioning left, in one trip to L2.
+/// From the table to the shares of copies that have lanes; `lane` is that of the block's warp's first ones.
 template <class Id>
-__device__ void load_rows(const RemapParams<Id>& p, const SliceMemory& memory) {
+__device__ void make_shares(const RemapParams<Id>& p, const SharedCounts& counts, CopyLane lane,
+                            const SliceMemory& memory) {
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < p.placement.num_physical; i += kRemapThreads) {
-    const Tokens tokens = p.table[memory.copy[i].slot];
-    if (i < p.placement.num_logical) {
-      memory.before[i] = tokens_before(p, i);
+  for (int warp = static_cast<int>(threadIdx.x) / 32; warp < counts.num_warps; warp += kRemapThreads / 32) {
+    const Tokens tokens = lane.end > 0 ? p.table[lane.slot] : 0;
+    const Tokens left = sum_from_lane(tokens, lane.end, most_copies(lane));
+    const int behind = last_slot_behind(lane, CopyShare::kNextCopy);
+    if (lane.end > 0) {
+      memory.share[lane.copy] = copy_share(lane.slot, behind, tokens, left);
     }
-    memory.tokens[i] = tokens;
+    lane = load_lane(p.placement, warp + kRemapThreads / 32);
+  }
+}
+
+/// The same for wide experts, a thread a copy.
+template <class Id>
+__device__ void make_wide_shares(const RemapParams<Id>& p, const SharedCounts& counts, const SliceMemory& memory) {
+#pragma unroll 1
+  for (int i = 0; i < counts.num_wide; ++i) {
+    const WideExpert wide = p.placement.wide[i];
+    const auto slot_of = [&](int c) { return static_cast<int>(p.placement.copies[wide.first + c].slot); };
+#pragma unroll 1
+    for (int c = static_cast<int>(threadIdx.x); c < wide.count; c += kRemapThreads) {
+      Tokens left = 0;
+      for (int later = c; later < wide.count; ++later) {
+        left += p.table[slot_of(later)];
+      }
+      const int behind = c + 2 == wide.count ? slot_of(c + 1) : CopyShare::kNextCopy;
+      memory.share[wide.first + c] = copy_share(slot_of(c), behind, p.table[slot_of(c)], left);
+    }
+  }
+}
+
+/// Tokens of all experts in earlier slices of the cluster, in one trip to L2.
+template <class Id>
+__device__ void load_rows(const RemapParams<Id>& p, const RowsBefore& rows, const SliceMemory& memory) {
+#pragma unroll 1
+  for (int e = static_cast<int>(threadIdx.x); e < p.placement.num_logical; e += kRemapThreads) {
+    memory.before_in_block[e] = p.rows.slice_row[rows.in_block + e];
+    memory.before_in_cluster[e] = p.rows.block_row[rows.in_cluster + e];
   }
 }
 
@@ -38,35 +71,35 @@ __device__ void start_layout(const RemapParams<Id>& p) {
   }
 }
 
-/// A block owns a slice of 1,024 ids, a warp 64 of them, a lane one of 32 in each of two rounds. Shared memory: 40 E +
-/// 16 P bytes. Floor: launch, and about 1 us of loading and ranking, which overlap what is ahead; then one trip to L2
+/// A block owns a slice of 1,024 ids, a warp 64 of them, a lane one of 32 in each of two rounds. Shared memory: 24 E +
+/// 8 P bytes. Floor: launch, and about 1 us of loading and ranking, which overlap what is ahead; then one trip to L2
 /// (rows and table), one fraction a copy, and the stores.
 template <class Id>
 __global__ void __launch_bounds__(kRemapThreads, 3) remap_kernel(const RemapParams<Id> p) {
   extern __shared__ uint4 shared[];
   const SliceMemory memory = slice_memory(p, shared);
   let_next_start();
+  const int num_logical = p.placement.num_logical;
   ThreadIds<Id> ids;
   load_ids(p, ids);
-  load_placement(p, memory);
-  const int num_logical = p.placement.num_logical;
-  const int stride = histogram_stride(num_logical);
-  zero_histograms(shared, stride);
+  const SharedCounts counts = *p.placement.counts;
+  const CopyLane lane = load_lane(p.placement, static_cast<int>(threadIdx.x) / 32);
+  zero_histograms(memory, num_logical);
   __syncthreads();
   if (find_experts(p, ids) && p.routing.status != nullptr) {
     atomicOr(p.routing.status, kStatusBadId);
   }
-  rank_in_warp(ids, num_logical, memory.warp_before + static_cast<int>(threadIdx.x) / 32 * stride);
+  rank_in_warp(ids, num_logical, memory);
   __syncthreads();
-  add_warps(memory.warp_before, num_logical);
+  add_earlier_warps(ids, num_logical, memory);
+  const RowsBefore rows = rows_before(p, p.slices.slices_per_block);
   wait_for_previous();
-  load_rows(p, memory);
+  load_rows(p, rows, memory);
+  add_earlier_clusters(p, rows, ids);
+  make_shares(p, counts, lane, memory);
+  make_wide_shares(p, counts, memory);
   __syncthreads();
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < p.placement.num_physical; i += kRemapThreads) {
-    make_fraction(memory, i, memory.copy[i].end);
-  }
-  __syncthreads();
+  add_earlier_slices(memory, ids);
   write_physical(p, memory, ids);
   if (blockIdx.x == 0 && p.num_tokens_per_rank != nullptr) {
     start_layout(p);
@@ -80,7 +113,7 @@ void launch_remap(const DevicePlacement& device_placement, const RemapArgs<Id>& 
   launch("remap", remap_kernel<Id>,
          {.num_blocks = params.slices.num_slices,
           .num_threads = kRemapThreads,
-          .shared_bytes = remap_shared_bytes(placement.num_logical, placement.num_physical),
+          .shared_bytes = slice_bytes(placement.num_logical, placement.num_physical),
           .overlaps_previous = args.overlaps_previous},
          stream, params);
   if (!args.layout.num_tokens_per_rank.empty()) {

@@ -13,14 +13,13 @@ inline constexpr int kRemapThreads = 512;
 inline constexpr int kLayoutTokens = 32;
 inline constexpr int kLayoutThreads = 256;
 
-/// Entries of a warp's histogram: an even number, so that two can be added as one word.
-constexpr int histogram_stride(int num_logical) { return (num_logical + 1) / 2 * 2; }
+/// Words of four warps' histograms of bytes, for each expert.
+inline constexpr int kHistogramWords = kRemapThreads / 32 / 4;
 
-/// A 16-bit histogram a warp; for each physical expert a fraction, its tokens, slot and range; for each logical one two
-/// words.
-constexpr std::size_t remap_shared_bytes(int num_logical, int num_physical) {
-  return sizeof(std::uint16_t) * kRemapThreads / 32 * histogram_stride(num_logical) +
-         (sizeof(std::uint64_t) + 2 * sizeof(std::int32_t)) * num_physical + 2 * sizeof(std::int32_t) * num_logical;
+/// For each logical expert a byte a warp, and two words of tokens before it; for each physical one its share.
+constexpr std::size_t slice_bytes(int num_logical, int num_physical) {
+  constexpr std::size_t kShareBytes = 8;
+  return sizeof(std::uint32_t) * (kHistogramWords + 2) * num_logical + kShareBytes * num_physical;
 }
 
 /// For each token of the block one bit a rank, in words.

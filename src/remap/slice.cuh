@@ -15,7 +15,6 @@
 
 namespace lplb::cuda {
 
-inline constexpr int kWarps = kRemapThreads / 32;
 inline constexpr int kRounds = kSliceIds / kRemapThreads;
 
 /// Kernel argument.
@@ -31,32 +30,31 @@ struct RemapParams {
   Tokens* num_tokens_per_expert;  // [P] to be filled, or null
 };
 
-/// One copy: its slot, and the end of its expert's copies.
-struct alignas(4) CopyEnd {
+/// A copy as its expert's tokens pass it: it takes a fraction of interleave_copy, and what it leaves goes to a slot, or
+/// to the copy behind it.
+struct alignas(8) CopyShare {
+  static constexpr std::uint16_t kNextCopy = 0xffff;
+
+  std::uint32_t fraction;
   std::uint16_t slot;
-  std::uint16_t end;
+  std::uint16_t rest;  // slot, or kNextCopy
 };
 
 /// The slice's shared memory.
 struct SliceMemory {
-  std::uint16_t* warp_before;  // [kWarps, histogram_stride] tokens of the expert in earlier warps of the slice
-  std::uint64_t* fraction;     // [P] of interleave_copy, by expert
-  Tokens* tokens;              // [P] of the table, by expert
-  std::int32_t* before;        // [E] tokens of the expert in earlier slices
-  CopyRange* range;            // [E]
-  CopyEnd* copy;               // [P] by expert
+  std::uint32_t* histograms;        // [kHistogramWords, E] a byte a warp: its tokens of the expert, at most 32 kRounds
+  CopyShare* share;                 // [P] by expert; of experts with several copies
+  std::int32_t* before_in_block;    // [E] tokens of the expert in earlier slices of the counting kernel's block,
+  std::int32_t* before_in_cluster;  // [E] and in earlier blocks of its cluster
 };
 
 template <class Id>
 __device__ SliceMemory slice_memory(const RemapParams<Id>& p, uint4* shared) {
   const int num_logical = p.placement.num_logical;
-  const int num_physical = p.placement.num_physical;
-  SliceMemory memory{.warp_before = reinterpret_cast<std::uint16_t*>(shared)};
-  memory.fraction = reinterpret_cast<std::uint64_t*>(memory.warp_before + kWarps * histogram_stride(num_logical));
-  memory.tokens = reinterpret_cast<Tokens*>(memory.fraction + num_physical);
-  memory.before = memory.tokens + num_physical;
-  memory.range = reinterpret_cast<CopyRange*>(memory.before + num_logical);
-  memory.copy = reinterpret_cast<CopyEnd*>(memory.range + num_logical);
+  SliceMemory memory{.histograms = reinterpret_cast<std::uint32_t*>(shared)};
+  memory.share = reinterpret_cast<CopyShare*>(memory.histograms + kHistogramWords * num_logical);
+  memory.before_in_block = reinterpret_cast<std::int32_t*>(memory.share + p.placement.num_physical);
+  memory.before_in_cluster = memory.before_in_block + num_logical;
   return memory;
 }
 
@@ -65,7 +63,8 @@ template <class Id>
 struct ThreadIds {
   Id id[kRounds];
   std::int32_t expert[kRounds];  // kNone for padding and bad ids
-  std::int32_t rank[kRounds];    // tokens of the expert before, in the warp
+  std::int32_t rank[kRounds];    // tokens of the expert before: in the warp, and after more steps among all
+  CopyRange range[kRounds];      // of the expert
 };
 
 /// Position of the thread's id of round 0; that of round r is 32 r further.
@@ -83,23 +82,7 @@ __device__ void load_ids(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
   }
 }
 
-/// What of the placement the slice needs.
-template <class Id>
-__device__ void load_placement(const RemapParams<Id>& p, const SliceMemory& memory) {
-  const int num_logical = p.placement.num_logical;
-  const int num_physical = p.placement.num_physical;
-  // Experts and copies of one round are loaded together: one trip to L2.
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < num_physical; i += kRemapThreads) {
-    const Copy copy = p.placement.copies[i];
-    if (i < num_logical) {
-      memory.range[i] = p.placement.ranges[i];
-    }
-    memory.copy[i] = {.slot = copy.slot, .end = copy.end};
-  }
-}
-
-/// Experts of the ids; whether a valid token had a bad one.
+/// Experts of the ids, and where their copies are; whether a valid token had a bad id.
 template <class Id>
 __device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
   const std::int32_t num_valid = num_valid_ids(p.routing);
@@ -108,6 +91,7 @@ __device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
     const bool is_valid = first_position() + 32 * round < num_valid;
     ids.expert[round] = is_valid ? expert_of(p.routing, ids.id[round]) : kNone;
     bad |= is_valid && is_bad(p.routing, ids.id[round]);
+    ids.range[round] = p.placement.ranges[max(ids.expert[round], 0)];
   }
   return bad;
 }
@@ -128,53 +112,48 @@ __device__ void find_peers(const ThreadIds<Id>& ids, int num_logical, unsigned (
   }
 }
 
-/// All warps' histograms, by the whole block.
-__device__ inline void zero_histograms(uint4* histograms, int stride) {
-  constexpr int kEntries = sizeof(uint4) / sizeof(std::uint16_t);
+/// All warps' histograms, by all that rank.
+__device__ inline void zero_histograms(const SliceMemory& memory, int num_logical) {
+  auto* const words = reinterpret_cast<uint4*>(memory.histograms);
 #pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < kWarps * stride / kEntries; i += kRemapThreads) {
-    histograms[i] = {};
+  for (int i = static_cast<int>(threadIdx.x); i < kHistogramWords / 4 * num_logical; i += kRemapThreads) {
+    words[i] = {};
   }
 }
 
-/// Ranks in the warp, in row-major order; leaves the warp's histogram in `histogram` [E].
+/// Ranks in the warp, in row-major order; leaves the warp's histogram.
 template <class Id>
-__device__ void rank_in_warp(ThreadIds<Id>& ids, int num_logical, std::uint16_t* histogram) {
+__device__ void rank_in_warp(ThreadIds<Id>& ids, int num_logical, const SliceMemory& memory) {
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  auto* const histogram = reinterpret_cast<std::uint8_t*>(memory.histograms + warp / 4 * num_logical) + warp % 4;
   const unsigned lanes_before = (1U << (threadIdx.x % 32)) - 1;
   unsigned peers[kRounds];
   find_peers(ids, num_logical, peers);
   for (int round = 0; round < kRounds; ++round) {
     const std::int32_t expert = ids.expert[round];
     const int before = __popc(peers[round] & lanes_before);
-    const int seen = expert == kNone ? 0 : histogram[expert];
+    const int seen = expert == kNone || round == 0 ? 0 : histogram[4 * expert];
     ids.rank[round] = seen + before;
     __syncwarp();
     if (expert != kNone && before == 0) {
-      histogram[expert] = static_cast<std::uint16_t>(seen + __popc(peers[round]));
+      histogram[4 * expert] = static_cast<std::uint8_t>(seen + __popc(peers[round]));
     }
     __syncwarp();
   }
 }
 
-/// From the warps' histograms to the tokens in earlier warps, two experts in a word: a slice has too few ids for a sum
-/// to run over from one into the other.
-__device__ inline void add_warps(std::uint16_t* warp_before, int num_logical) {
-  auto* const pairs = reinterpret_cast<std::uint32_t*>(warp_before);
-  const int num_pairs = histogram_stride(num_logical) / 2;
+/// From ranks in the warp to ranks in the slice. The bytes of a word are added by one instruction.
+template <class Id>
+__device__ void add_earlier_warps(ThreadIds<Id>& ids, int num_logical, const SliceMemory& memory) {
+  constexpr unsigned kOnes = 0x01010101;
+  const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll 1
-  for (int pair = static_cast<int>(threadIdx.x); pair < num_pairs; pair += kRemapThreads) {
-    constexpr int kLoads = 8;
-    std::uint32_t before = 0;
-#pragma unroll 1
-    for (int first = 0; first < kWarps; first += kLoads) {
-      std::uint32_t tokens[kLoads];
-      for (int i = 0; i < kLoads; ++i) {
-        tokens[i] = pairs[(first + i) * num_pairs + pair];
-      }
-      for (int i = 0; i < kLoads; ++i) {
-        pairs[(first + i) * num_pairs + pair] = before;
-        before += tokens[i];
-      }
+  for (int word = 0; 4 * word < warp; ++word) {
+    const int num_bytes = min(4, warp - 4 * word);
+    const unsigned earlier = num_bytes == 4 ? ~0U : (1U << 8 * num_bytes) - 1;
+    for (int round = 0; round < kRounds; ++round) {
+      const unsigned bytes = memory.histograms[word * num_logical + max(ids.expert[round], 0)] & earlier;
+      ids.rank[round] = static_cast<std::int32_t>(__dp4a(bytes, kOnes, static_cast<unsigned>(ids.rank[round])));
     }
   }
 }

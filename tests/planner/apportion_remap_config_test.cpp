@@ -9,26 +9,29 @@ namespace {
 
 constexpr FusedShape kEp64{.num_logical = 256, .num_physical = 320, .num_ranks = 64};
 
-TEST(ApportionRemapConfig, AClusterSharesTheExperts) {
-  const FusedConfig config = choose_fused_config(kEp64, 32, 8);
+constexpr std::size_t kHopperBlockLimit = 227 << 10;
+
+TEST(ApportionRemapConfig, ABlockASlice) {
+  const FusedConfig config = choose_fused_config(kEp64, 32, kHopperBlockLimit);
   EXPECT_EQ(config.num_blocks, 32);
-  EXPECT_EQ(config.cluster_size, 8);
-  EXPECT_EQ(max_own_experts(64, 8), 8);
-  EXPECT_EQ(config.shared_bytes, fused_shared_bytes(kEp64, 8));
-  EXPECT_LT(fused_shared_bytes(kEp64, 8), fused_shared_bytes(kEp64, 1));
+  EXPECT_EQ(config.shared_bytes, fused_shared_bytes(kEp64));
+  EXPECT_EQ(choose_fused_config(kEp64, 1, kHopperBlockLimit).num_blocks, 1);
+  EXPECT_EQ(choose_fused_config(kEp64, kMaxFusedSlices, kHopperBlockLimit).num_blocks, kMaxFusedSlices);
 }
 
-TEST(ApportionRemapConfig, BlocksFillClusters) {
-  EXPECT_EQ(choose_fused_config(kEp64, 1, 8).cluster_size, 1);
-  EXPECT_EQ(choose_fused_config(kEp64, 3, 8).num_blocks, 4);
-  EXPECT_EQ(choose_fused_config(kEp64, 9, 8).num_blocks, 16);
-  EXPECT_EQ(choose_fused_config(kEp64, 9, 1).num_blocks, 9);
+TEST(ApportionRemapConfig, OnlyExpertsThatMayBeWideNeedMemory) {
+  EXPECT_EQ(wide_words({.num_logical = 256, .num_physical = 287, .num_ranks = 8}), 0);
+  EXPECT_EQ(wide_words({.num_logical = 256, .num_physical = 288, .num_ranks = 8}), apportion_warp_words(33, 8));
 }
 
-TEST(ApportionRemapConfig, LargeBatchesAndPlacementsTakeTwoLaunches) {
-  EXPECT_EQ(choose_fused_config(kEp64, kMaxFusedSlices, 8).num_blocks, kMaxFusedSlices);
-  EXPECT_EQ(choose_fused_config(kEp64, kMaxFusedSlices + 1, 8).num_blocks, 0);
-  EXPECT_EQ(choose_fused_config({.num_logical = 1024, .num_physical = 2048, .num_ranks = 128}, 8, 8).num_blocks, 0);
+TEST(ApportionRemapConfig, LargeBatchesAndManyCountsTakeTwoLaunches) {
+  constexpr FusedShape kEp128{.num_logical = 256, .num_physical = 384, .num_ranks = 128};
+  constexpr FusedShape kEp256{.num_logical = 256, .num_physical = 512, .num_ranks = 256};
+  constexpr std::size_t kSm80BlockLimit = 163 << 10;
+  EXPECT_EQ(choose_fused_config(kEp64, kMaxFusedSlices + 1, kHopperBlockLimit).num_blocks, 0);
+  EXPECT_EQ(choose_fused_config(kEp128, 64, kSm80BlockLimit).num_blocks, 64);
+  EXPECT_EQ(choose_fused_config(kEp128, 65, kHopperBlockLimit).num_blocks, 0);
+  EXPECT_EQ(choose_fused_config(kEp256, 1, kHopperBlockLimit).num_blocks, 0);
 }
 
 }  // namespace

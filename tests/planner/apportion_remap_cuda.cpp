@@ -30,6 +30,7 @@ struct Batch {
   std::vector<Tokens> quota;
   std::vector<Tokens> table;
   std::vector<std::int32_t> physical;
+  std::size_t offset;  // of the counts in device memory: also where they cannot be read 16 bytes at a time
 };
 
 /// The ids are those of a random source; what the others have is random.
@@ -50,7 +51,9 @@ Batch batch_of(Rng& rng, const Placement& placement, std::vector<std::int32_t> i
   SourceTable table = apportion_source(placement, sources, quota, source);
   std::vector<std::int32_t> physical(ids.size());
   lplb::remap(placement, table, ids, physical);
-  return {source, std::move(ids), std::move(sources), std::move(quota), std::move(table.tokens), std::move(physical)};
+  return {source,           std::move(ids),          std::move(sources),
+          std::move(quota), std::move(table.tokens), std::move(physical),
+          rng.below(2)};
 }
 
 class ApportionRemapCuda : public testing::CudaTest {
@@ -69,7 +72,9 @@ class ApportionRemapCuda : public testing::CudaTest {
     const int num_logical = placement.num_logical();
     const DevicePlacement device_placement(placement);
     const DeviceBuffer<Id> device_ids(ids);
-    const DeviceBuffer<Tokens> device_sources(batch.sources);
+    std::vector<Tokens> with_offset(batch.offset, -7);
+    with_offset.insert(with_offset.end(), batch.sources.begin(), batch.sources.end());
+    const DeviceBuffer<Tokens> device_sources(with_offset);
     const DeviceBuffer<Tokens> device_quota(batch.quota);
     DeviceBuffer<Tokens> device_counts(num_logical);
     DeviceBuffer<Tokens> device_table(std::vector<Tokens>(placement.num_physical(), -7));
@@ -81,7 +86,7 @@ class ApportionRemapCuda : public testing::CudaTest {
     const Routing<Id> routing{.topk_idx = device_ids.span(), .top_k = kTopK};
     cuda::count_tokens(routing, device_counts.span(), workspace.span(), stream());
     apportion_and_remap(device_placement,
-                        {.counts = device_sources.span(),
+                        {.counts = device_sources.span().subspan(batch.offset),
                          .quota = device_quota.span(),
                          .live = {},
                          .source_rank = batch.source,
@@ -121,6 +126,27 @@ TEST_F(ApportionRemapCuda, EqualsTheCpuOnRandomPlacements) {
     expect_equal(placement, batch_of(rng, placement, ids));
     if (HasFatalFailure()) {
       return;
+    }
+  }
+}
+
+/// Experts 0 and 1 have more copies than a warp has lanes, some on one rank; experts from 2 on have two or one.
+TEST_F(ApportionRemapCuda, EqualsTheCpuWhereExpertsHaveManyCopies) {
+  constexpr int kNumLogical = 24;
+  std::vector<std::int32_t> phy2log(128, kNone);
+  for (int slot = 0; slot < 40; ++slot) {
+    phy2log[3 * slot] = 0;
+    phy2log[3 * slot + 1] = 1;
+  }
+  for (int slot = 0; slot < 40; ++slot) {
+    phy2log[3 * slot + 2] = slot < 3 ? 2 : 2 + slot % (kNumLogical - 2);
+  }
+  for (const int num_nodes : {1, 4}) {
+    const Placement placement(phy2log, kNumLogical, 16, num_nodes);
+    Rng rng(444);
+    SCOPED_TRACE(std::to_string(num_nodes) + " nodes");
+    for (const testing::BatchStyle style : kBatchStyles) {
+      expect_equal(rng, placement, random_topk(rng, 1000 * kTopK, kNumLogical, style));
     }
   }
 }

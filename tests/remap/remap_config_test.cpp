@@ -8,9 +8,9 @@ namespace lplb::cuda {
 namespace {
 
 TEST(RemapConfig, SharedMemoryOfTheUsualAndTheLargestShape) {
-  EXPECT_EQ(remap_shared_bytes(256, 320), 16U * 320 + 40U * 256);
-  constexpr std::size_t kSm80BlockLimit = 163 * 1024;
-  EXPECT_LE(remap_shared_bytes(1024, 2048), kSm80BlockLimit);
+  EXPECT_EQ(slice_bytes(256, 320), 8U * 320 + 24U * 256);
+  constexpr std::size_t kWithoutAsking = 48 * 1024;
+  EXPECT_LE(slice_bytes(1024, 2048), kWithoutAsking);
 }
 
 TEST(RemapConfig, ABitForEveryRank) {
