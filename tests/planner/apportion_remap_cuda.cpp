@@ -146,7 +146,7 @@ TEST_F(ApportionRemapCuda, EqualsTheCpuWhereExpertsHaveManyCopies) {
     Rng rng(444);
     SCOPED_TRACE(std::to_string(num_nodes) + " nodes");
     for (const testing::BatchStyle style : kBatchStyles) {
-      expect_equal(rng, placement, random_topk(rng, 1000 * kTopK, kNumLogical, style));
+      expect_equal(placement, batch_of(rng, placement, random_topk(rng, 1000 * kTopK, kNumLogical, style)));
     }
   }
 }
