@@ -23,6 +23,7 @@ namespace {
 constexpr int kExperts = 256;
 constexpr int kFixed = 8;  // experts that a lane adds up
 constexpr int kColors = 4;
+constexpr int kRemapThreads = 768;
 
 /// As many bytes of parameters as a solver has.
 struct Parameters {
@@ -201,18 +202,16 @@ __global__ void __launch_bounds__(kThreads, 1024 / kThreads) count_kernel(const 
   }
 }
 
-/// What handing out a table and the ids' places cannot do without: what is known of the placement, what that says of
-/// the counts, then the quotas, a trip each; a barrier of the cluster, over which the blocks share the table; and a
-/// store that needs it.
-__global__ void __launch_bounds__(768) remap_kernel(const int* in, int* out) {
+/// What handing out a table and the ids' places cannot do without: what is known of the placement, then the quotas, a
+/// trip each; a barrier of the block, over which its warps share the table; and a store that needs it.
+__global__ void __launch_bounds__(kRemapThreads) remap_kernel(const int* in, int* out) {
+  __shared__ int table[kRemapThreads];
   wait_for_previous();
   const int thread = static_cast<int>(threadIdx.x);
   const int first = in[thread];
-  const int second = in[first];
-  const int third = in[second];
-  arrive_in_cluster();
-  wait_in_cluster();
-  out[blockIdx.x * 768 + thread] = third;
+  table[thread] = in[first];
+  __syncthreads();
+  out[blockIdx.x * kRemapThreads + thread] = table[first];
 }
 
 /// Counts, then words that index them, none of which say that the loads are even: every sweep is made.
@@ -292,8 +291,7 @@ int run(const char* path) {
   time_count<1024>(time, wide_ids.data(), out.data());
   time_count<512>(time, ids.data(), out.data());
   time_count<512>(time, wide_ids.data(), out.data());
-  time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = 768, .cluster_size = 8}, ids.data(),
-       out.data());
+  time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = kRemapThreads}, ids.data(), out.data());
   bench.write_json(path, "bench_cuda_floor", 0);
   return 0;
 }
