@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/check.h"
 #include "base/rng.h"
 #include "cuda/cluster.cuh"
 #include "cuda/device_buffer.cuh"
@@ -241,8 +242,7 @@ std::vector<std::int32_t> many_ids() {
 template <int kThreads, class Id, class Time>
 void time_count(const Time& time, const Id* ids, int* out) {
   const LaunchConfig config{.num_blocks = 128, .num_threads = kThreads, .cluster_size = 8};
-  const std::string prefix =
-      "count/65536x8_int" + std::to_string(8 * sizeof(Id)) + "_" + std::to_string(kThreads) + "_threads_";
+  const std::string prefix = concat("count/65536x8_int", 8 * sizeof(Id), "_", kThreads, "_threads_");
   time(prefix + "read", count_kernel<CountStage::kRead, kThreads, Id>, config, ids, out);
   time(prefix + "histogram", count_kernel<CountStage::kHistogram, kThreads, Id>, config, ids, out);
   time(prefix + "cluster_barrier", count_kernel<CountStage::kCluster, kThreads, Id>, config, ids, out);
