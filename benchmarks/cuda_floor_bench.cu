@@ -262,7 +262,7 @@ int run(const char* path) {
         "floor/cuda/" + name, 0, [](int) {}, [&] { launch("bench", kernel, config, bench.stream(), args...); });
   };
   for (const int threads : {32, 128, 384, 1024}) {
-    time("launch/empty_" + std::to_string(threads), empty_kernel, {.num_threads = threads});
+    time(concat("launch/empty_", threads), empty_kernel, {.num_threads = threads});
   }
   time("launch/empty_384_overlapping", empty_kernel, {.num_threads = 384, .overlaps_previous = true});
   time("launch/empty_8x1024", empty_kernel, {.num_blocks = 8, .num_threads = 1024});
@@ -273,7 +273,7 @@ int run(const char* path) {
   time("launch/parameters_384_48KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 48 << 10}, p);
   time("launch/parameters_384_100KiB", parameters_kernel, {.num_threads = 384, .shared_bytes = 100 << 10}, p);
   for (const int threads : {32, 384}) {
-    const std::string suffix = "_" + std::to_string(threads);
+    const std::string suffix = concat("_", threads);
     time("launch/store" + suffix, store_kernel, {.num_threads = threads}, p);
     time("launch/store_registers" + suffix, registers_kernel, {.num_threads = threads}, p);
     time("launch/trip_store" + suffix, trip_kernel, {.num_threads = threads}, p);
@@ -282,7 +282,7 @@ int run(const char* path) {
          {.num_threads = threads, .overlaps_previous = true}, p);
   }
   for (const int num_sweeps : {0, 1, 2, 4, 8, 16}) {
-    const std::string suffix = "_sweeps_" + std::to_string(num_sweeps);
+    const std::string suffix = concat("_sweeps_", num_sweeps);
     time("split/pairs" + suffix, split_kernel, {.num_threads = 32}, p, num_sweeps);
     time("split/pairs_overlapping" + suffix, split_kernel, {.num_threads = 32, .overlaps_previous = true}, p,
          num_sweeps);
