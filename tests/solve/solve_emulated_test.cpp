@@ -83,6 +83,7 @@ TEST(SolveEmulated, LargeClasses) {
       Instance instance{.placement = placement, .counts = {}, .base_load = {}, .live = {}};
       instance.counts = random_detail::random_counts(rng, num_logical);
       expect_equal(instance, {.num_splits = 1'000});
+      expect_equal(instance, {.num_splits = 1});
       instance.base_load = random_detail::random_base(rng, instance);
       expect_equal(instance, {.num_splits = 1'000});
     }
