@@ -15,7 +15,10 @@ SHARED = re.compile(r"(\d+) bytes smem")
 
 def kernel_name(entry):
     """"void ns::(anonymous namespace)::kernel<(int)8, int>(Params)" -> "kernel<8, int>"."""
-    text = entry.replace("(anonymous namespace)::", "").replace("(int)", "").replace("(bool)", "").removeprefix("void ")
+    text = entry.removeprefix("void ")
+    for noise in ("(anonymous namespace)::", "(int)", "(bool)", "lplb::cuda::"):
+        text = text.replace(noise, "")
+    text = text.replace("> >", ">>")
     head = text[: text.index("(")] if "(" in text else text
     name, _, arguments = head.partition("<")
     return name.rsplit("::", 1)[-1] + (f"<{arguments}" if arguments else "")
