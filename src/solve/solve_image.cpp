@@ -98,6 +98,8 @@ class ImageWriter {
   }
   int first_fixed() const { return graph_.num_logical + 1; }
   int first_total() const { return first_fixed() + graph_.num_ranks; }
+  /// A total has its place in 16 bits: it takes two experts, on ranks of two slots at least.
+  static_assert(place_of_tokens(kMaxImageLogical + 1 + kMaxImagePhysical / 2 + kMaxImageLogical / 2) <= 0xffff);
 
   void lay_out_tasks() {
     for (std::size_t i = 0; i < graph_.components.size(); ++i) {
