@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests labelled cuda under compute-sanitizer's memcheck, synccheck and racecheck, one after the other. The tests
-# repeat little of what they repeat (LPLB_CUDA_TEST_REPETITIONS=few): enough for every kernel, and few minutes. Runs all
+# repeat little of what they repeat (LPLB_CUDA_TEST_REPETITIONS=few), enough for every kernel: seconds for the first two
+# tools; a minute for racecheck, but for the tests of the search (OptimizeCuda), which take it more than two. Runs all
 # tools even when one finds something, and fails where one does, a test fails, or a test is skipped. Needs a GPU.
 #
 #   tools/cuda_sanitize.sh [TEST_BINARY]      default build/cuda-debug/tests/test_cuda, which knows its source lines

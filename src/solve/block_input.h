@@ -18,7 +18,7 @@ class BlockInput {
  public:
   LPLB_DEVICE explicit BlockInput(Block& block) : block_(block) {}
 
-  /// Everything is on its way before anything is waited for; `wait` returns when the counts may be read.
+  /// `wait` returns when the counts may be read; then everything is on its way before anything of it is waited for.
   template <class Wait>
   LPLB_DEVICE void stage(Wait wait) {
     wait();  // also for loads that are on their way, of which there had better be none

@@ -26,7 +26,7 @@ class BlockOutput {
     add_digest();
     digest_ = 0;
   }
-  /// The same where no rank is a component.
+  /// The same where no rank is a component by itself.
   LPLB_DEVICE void write_known_slots() {
     write_fixed_slots();
     check_counts();

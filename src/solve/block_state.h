@@ -34,7 +34,6 @@ struct SolveArgs {
   int num_logical = 0;                    // E
   int num_physical = 0;                   // P
   int num_ranks = 0;                      // G
-  int slots_per_rank = 0;                 // P / G
   int* quota = nullptr;                   // [P] or null
   int* rank_load = nullptr;               // [G] or null
   int* component_bound = nullptr;         // [G], the first num_components filled, or null

@@ -85,16 +85,6 @@ struct RankSet {
     }
     return static_cast<unsigned>(size);
   }
-  /// Ranks below rank i of this lane.
-  LPLB_DEVICE int size_below(int i, int lane) const {
-    int size = Simt::count_bits(word[i] & ((1U << lane) - 1));
-    LPLB_UNROLL
-    for (int lower = 0; lower < i; ++lower) {
-      size += Simt::count_bits(word[lower]);
-    }
-    return size;
-  }
-
   /// Ranks 0..n-1.
   LPLB_DEVICE static RankSet first(int n) {
     RankSet result;

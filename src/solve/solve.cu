@@ -225,7 +225,6 @@ void solve(const SolveGraph& graph, const SolveInput& input, const SolveOutput& 
                        .num_logical = impl.shape.num_logical,
                        .num_physical = impl.shape.num_physical,
                        .num_ranks = impl.shape.num_ranks,
-                       .slots_per_rank = impl.shape.num_physical / impl.shape.num_ranks,
                        .quota = output.quota,
                        .rank_load = output.rank_load,
                        .component_bound = output.component_bound,

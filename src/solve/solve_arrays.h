@@ -23,7 +23,7 @@ LPLB_DEVICE const T* section(const unsigned* image, int offset) {
   return reinterpret_cast<const T*>(image + offset);
 }
 
-/// What a component's warp reads and writes; ranks by their number in the placement.
+/// What a component's warp reads and writes; ranks by their number in the placement, unless said otherwise.
 struct SolveArrays {
   const unsigned* image;  // SolveHeader and what follows
   char* tokens;           // by place_of_tokens

@@ -78,7 +78,7 @@ LPLB_DEVICE void solve_components(BlockState<Simt, Kind>& block, const BlockInpu
 }
 
 /// `shared` is 16-byte aligned and holds layout.shared_words. `wait` returns when the kernel before has written the
-/// counts; the image does not depend on it.
+/// counts.
 template <class Simt, class Kind, class Wait>
 LPLB_DEVICE void solve_block(const SolveArgs& args, unsigned* shared, int split, Wait wait) {
   BlockState<Simt, Kind> block(args, shared, split);

@@ -48,7 +48,6 @@ SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
   layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);
   layout.image = shared.take(in_shared ? shape.image_words : 0);
   const ImageLayout image = image_layout(shape.num_logical, shape.num_physical, shape.num_ranks);
-  layout.live = image.live;
   layout.keys = image.keys;
   layout.destinations = image.destinations;
   layout.positions = image.positions;

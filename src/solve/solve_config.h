@@ -40,8 +40,7 @@ struct SolveLayout {
   int scratch_stride = 0;  // a warp
   int amounts = 0;
   int image = 0;
-  int live = 0;          // within an image,
-  int keys = 0;          //
+  int keys = 0;          // within an image,
   int destinations = 0;  //
   int positions = 0;     //
   int tasks = 0;         // the same for all of the shape

@@ -1,5 +1,5 @@
-// Laying the split graph out for the CUDA solver: sections one after another, and an arc table per component with a row
-// a color and a column a rank, so that a lane finds its part of a color without a search.
+// Laying the split graph out for the CUDA solver: sections one after another, and tables per component with a row a
+// color or a step and a column a rank, so that a lane finds its part without a search.
 
 #include "solve/solve_image.h"
 
@@ -45,7 +45,6 @@ class ImageWriter {
     header_.num_shares = static_cast<std::int32_t>(shares_.size());
     header_.num_words = static_cast<std::int32_t>(words_.size());
     put(0, std::vector{header_});
-    put(layout_.live, std::vector<std::uint32_t>(graph_.live.begin(), graph_.live.end()));
     put(layout_.keys, graph_.digest_keys);
     put(layout_.tasks, tasks_);
     return {.words = std::move(words_), .shares = std::move(shares_)};

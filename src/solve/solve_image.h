@@ -58,12 +58,13 @@ constexpr std::uint32_t reciprocal_of(std::uint32_t n) {
 using PairWord = std::uint32_t;
 inline constexpr std::uint32_t kPairIsLower = 1U << 8;
 
-/// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens. They
+/// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens; no
+/// members where it has no class of the color. They
 /// lie behind the image, in the same place for every image of a shape.
 struct alignas(16) EvenShare {
   std::uint32_t members_and_tokens;  // members of the class | index of the rank among them << 8 | place of tokens << 16
   std::uint32_t reciprocal;          // reciprocal_of(members)
-  std::int32_t amount;               // index of the rank's amount; where the rank has no class of the color: no members
+  std::int32_t amount;               // index of the rank's amount
   std::int32_t rank;                 // index of the rank's share
 };
 
@@ -133,7 +134,6 @@ inline constexpr int kSlotsBegin = sizeof(SolveHeader) / sizeof(std::uint32_t); 
 
 /// Word offsets of what every image of a shape has in the same place.
 struct ImageLayout {
-  int live;          // [G] 0 or 1
   int keys;          // [P + G] factors of the digest, two words each
   int destinations;  // [E] place where an expert's tokens are added up, as fixed load or in a class's total; 0: nowhere
   int positions;     // [G] place of a rank's fixed load; 0 for a dead rank
@@ -142,8 +142,7 @@ struct ImageLayout {
 constexpr ImageLayout image_layout(int num_logical, int num_physical, int num_ranks) {
   const auto round_up = [](int words) { return (words + 3) / 4 * 4; };
   ImageLayout layout{};
-  layout.live = kSlotsBegin + round_up(num_physical);
-  layout.keys = layout.live + round_up(num_ranks);
+  layout.keys = kSlotsBegin + round_up(num_physical);
   layout.destinations = layout.keys + round_up(2 * (num_physical + num_ranks));
   layout.positions = layout.destinations + round_up(num_logical);
   layout.tasks = layout.positions + round_up(num_ranks);

@@ -130,7 +130,7 @@ TEST_F(ApportionRemapCuda, EqualsTheCpuOnRandomPlacements) {
   }
 }
 
-/// Experts 0 and 1 have more copies than a warp has lanes, some on one rank; experts from 2 on have two or one.
+/// Experts 0 and 1 have more copies than a warp has lanes, some on one rank; expert 2 has four, the others two or one.
 TEST_F(ApportionRemapCuda, EqualsTheCpuWhereExpertsHaveManyCopies) {
   constexpr int kNumLogical = 24;
   std::vector<std::int32_t> phy2log(128, kNone);

@@ -72,7 +72,6 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
                              .num_logical = graph.num_logical(),
                              .num_physical = graph.num_physical(),
                              .num_ranks = graph.num_ranks(),
-                             .slots_per_rank = graph.num_physical() / graph.num_ranks(),
                              .quota = plan.quota.data(),
                              .rank_load = plan.rank_load.data(),
                              .component_bound = plan.component_bound.data(),
