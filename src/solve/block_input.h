@@ -36,6 +36,12 @@ class BlockInput {
     add_up(first, destination);
   }
 
+  LPLB_DEVICE void clear_block_sums() {
+    if (block_.thread < static_cast<int>(sizeof(BlockSums) / 4)) {
+      block_.shared[block_.thread] = 0;
+    }
+  }
+
   /// The tokens of this thread's first expert, on their way; put_counts() takes in those of the others, too.
   LPLB_DEVICE int first_count() const {
     return block_.thread < block_.args.num_logical ? summed_count(block_.thread) : 0;
@@ -78,10 +84,10 @@ class BlockInput {
 
  private:
   LPLB_DEVICE unsigned word_of_task(const unsigned* image, int i) const {
-    return image[block_.args.layout.tasks + i * kTaskWords + std::min(Simt::lane(), kTaskWords - 1)];
+    return image[block_.args.layout.within.tasks + i * kTaskWords + std::min(Simt::lane(), kTaskWords - 1)];
   }
   LPLB_DEVICE unsigned destination_of(int expert) const {
-    return block_.source[block_.args.layout.destinations + expert];
+    return block_.source[block_.args.layout.within.destinations + expert];
   }
   /// There is room for one a thread.
   LPLB_DEVICE EvenShare share(int i) const { return section<EvenShare>(block_.source, block_.args.shares_begin)[i]; }
@@ -96,9 +102,7 @@ class BlockInput {
   }
 
   LPLB_DEVICE void clear_sums() {
-    if (block_.thread < static_cast<int>(sizeof(BlockSums) / 4)) {
-      block_.shared[block_.thread] = 0;
-    }
+    clear_block_sums();
     LPLB_ROLL
     for (int i = kCountsBegin + block_.args.num_logical + 1 + block_.thread;
          i < block_.args.layout.shares + block_.args.num_ranks; i += Simt::num_threads()) {
@@ -139,7 +143,7 @@ class BlockInput {
     LPLB_ROLL
     for (int rank = block_.thread; block_.args.base_load != nullptr && rank < block_.args.num_ranks;
          rank += Simt::num_threads()) {
-      add(block_.source[block_.args.layout.positions + rank], block_.args.base_load[block_.first_rank() + rank]);
+      add(block_.source[block_.args.layout.within.positions + rank], block_.args.base_load[block_.first_rank() + rank]);
     }
   }
   LPLB_DEVICE void add(unsigned place, int tokens) const {

@@ -125,15 +125,16 @@ class BlockOutput {
 
   /// Of a slot, or of P + a rank.
   LPLB_DEVICE std::uint64_t digest_key(int index) const {
-    return block_.template part<std::uint64_t>(block_.args.layout.keys)[index];
+    return block_.template part<std::uint64_t>(block_.args.layout.within.keys)[index];
   }
+
   /// Ranks that share nothing prove their own load.
   LPLB_DEVICE void write_lone_ranks() {
     LPLB_ROLL
     for (int i = block_.thread; i < block_.header().num_lone; i += block_.num_free()) {
       const unsigned lone = block_.template part<unsigned>(block_.header().lone)[i];
       const int rank = static_cast<int>(lone & 0xffff);
-      const unsigned place = block_.template part<unsigned>(block_.args.layout.positions)[rank];
+      const unsigned place = block_.template part<unsigned>(block_.args.layout.within.positions)[rank];
       const int load = place != 0 ? block_.arrays.tokens_at(place) : 0;
       block_.arrays.load[rank] = load;
       block_.arrays.in_bottleneck[rank] = 1;

@@ -43,6 +43,11 @@ struct SolveArgs {
   SolveLayout layout;
 };
 
+/// Whether a launch is plain, as LaunchKind has it.
+inline bool is_plain(const SolveArgs& args, const SolveConfig& config) {
+  return args.num_logical < config.num_threads && config.num_blocks <= args.num_images && args.base_load == nullptr;
+}
+
 /// Sums that all threads of a block add to.
 struct alignas(16) BlockSums {
   unsigned digest_low;  // three parts of 22 bits

@@ -39,9 +39,7 @@ class PairsBlock {
     BlockInput<Simt, Kind> input(block_);
     const int first = input.first_count();
     block_.num_tasks = static_cast<int>(tables[0]);
-    if (block_.thread < static_cast<int>(sizeof(BlockSums) / 4)) {
-      block_.shared[block_.thread] = 0;
-    }
+    input.clear_block_sums();
     input.put_counts(first);
     Simt::sync_block();
     return block_.num_tasks > 0 && block_.num_tasks <= block_.args.num_lane_tasks;
@@ -123,7 +121,7 @@ class PairsBlock {
     int tokens[kLaneFixed];
     LPLB_UNROLL
     for (int i = 0; i < kLaneFixed; ++i) {
-      tokens[i] = tokens_at(experts[i]);
+      tokens[i] = block_.arrays.tokens_at(experts[i]);
     }
     return ((tokens[0] + tokens[1]) + (tokens[2] + tokens[3])) + ((tokens[4] + tokens[5]) + (tokens[6] + tokens[7]));
   }
@@ -135,13 +133,10 @@ class PairsBlock {
     PairTotals totals;
     LPLB_UNROLL
     for (int color = 0; color < kLaneColors; ++color) {
-      totals.color[color] = tokens_at(table_.pair[color] >> 16);
+      totals.color[color] = block_.arrays.tokens_at(table_.pair[color] >> 16);
     }
     return totals;
   }
-
-  /// `place` is place_of_tokens(expert).
-  LPLB_DEVICE int tokens_at(unsigned place) const { return block_.arrays.tokens_at(place); }
 
   /// What the component adds to the sums of the block.
   LPLB_DEVICE void add_component(const Solver& solver, Output& output) const {

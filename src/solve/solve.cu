@@ -63,9 +63,10 @@ Kernel kernel_of(const SolveConfig& config, const SolveArgs& args, bool has_lane
   if (config.num_threads <= kMaxThreadsOfMany) {
     return kSolveMany;
   }
-  const bool is_plain =
-      args.num_logical < config.num_threads && config.num_blocks <= args.num_images && args.base_load == nullptr;
-  return has_lane_tables ? (is_plain ? kSolveByLanesPlain : kSolveByLanes) : (is_plain ? kSolveFewPlain : kSolveFew);
+  if (has_lane_tables) {
+    return is_plain(args, config) ? kSolveByLanesPlain : kSolveByLanes;
+  }
+  return is_plain(args, config) ? kSolveFewPlain : kSolveFew;
 }
 
 }  // namespace

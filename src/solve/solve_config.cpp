@@ -47,11 +47,7 @@ SolveLayout lay_out(const SolveShape& shape, int num_threads, bool in_shared) {
   Stacker spill(0);
   layout.amounts = (in_shared ? shared : spill).take(shape.amount_words);
   layout.image = shared.take(in_shared ? shape.image_words : 0);
-  const ImageLayout image = image_layout(shape.num_logical, shape.num_physical, shape.num_ranks);
-  layout.keys = image.keys;
-  layout.destinations = image.destinations;
-  layout.positions = image.positions;
-  layout.tasks = image.tasks;
+  layout.within = image_layout(shape.num_logical, shape.num_physical, shape.num_ranks);
   layout.shared_words = shared.words();
   layout.spill_words = spill.words();
   return layout;

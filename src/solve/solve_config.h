@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "solve/solve_image.h"
+
 namespace lplb::cuda {
 
 inline constexpr int kThreadsOfFew = 384;  // a block, where there are few splits: a thread may have 168 registers
@@ -40,10 +42,7 @@ struct SolveLayout {
   int scratch_stride = 0;  // a warp
   int amounts = 0;
   int image = 0;
-  int keys = 0;          // within an image,
-  int destinations = 0;  //
-  int positions = 0;     //
-  int tasks = 0;         // the same for all of the shape
+  ImageLayout within = {};  // the image
   int shared_words = 0;
   int spill_words = 0;  // a split
 };

@@ -134,14 +134,15 @@ inline constexpr int kSlotsBegin = sizeof(SolveHeader) / sizeof(std::uint32_t); 
 
 /// Word offsets of what every image of a shape has in the same place.
 struct ImageLayout {
-  int keys;          // [P + G] factors of the digest, two words each
-  int destinations;  // [E] place where an expert's tokens are added up, as fixed load or in a class's total; 0: nowhere
-  int positions;     // [G] place of a rank's fixed load; 0 for a dead rank
-  int tasks;
+  int keys = 0;  // [P + G] factors of the digest, two words each
+  int destinations =
+      0;  // [E] place where an expert's tokens are added up, as fixed load or in a class's total; 0: nowhere
+  int positions = 0;  // [G] place of a rank's fixed load; 0 for a dead rank
+  int tasks = 0;
 };
 constexpr ImageLayout image_layout(int num_logical, int num_physical, int num_ranks) {
   const auto round_up = [](int words) { return (words + 3) / 4 * 4; };
-  ImageLayout layout{};
+  ImageLayout layout;
   layout.keys = kSlotsBegin + round_up(num_physical);
   layout.destinations = layout.keys + round_up(2 * (num_physical + num_ranks));
   layout.positions = layout.destinations + round_up(num_logical);

@@ -85,16 +85,16 @@ inline Plan emulated_solve(const Instance& instance, const EmulatedLaunch& launc
   std::vector<Quad> shared(config.layout.shared_words / 4 + 1, Quad{{0xabababab, 0xabababab, 0xabababab, 0xabababab}});
   using General = cuda::LaunchKind<true, false>;
   using Plain = cuda::LaunchKind<true, true>;
-  const bool is_plain = launch.num_splits == 1 && args.base_load == nullptr && args.num_logical < config.num_threads;
+  const bool plain = cuda::is_plain(args, config);
   EmulatedBlock block(config.num_threads);
   block.run([&] {
     if (!config.layout.in_shared) {
       cuda::solve_block<EmulatedSimt, cuda::LaunchKind<false, false>>(args, shared[0].words, 0, [] {});
-    } else if (launch.by_lanes && is_plain) {
+    } else if (launch.by_lanes && plain) {
       cuda::solve_block_by_lanes<EmulatedSimt, Plain>(args, shared[0].words, 0, [] {});
     } else if (launch.by_lanes) {
       cuda::solve_block_by_lanes<EmulatedSimt, General>(args, shared[0].words, 0, [] {});
-    } else if (is_plain) {
+    } else if (plain) {
       cuda::solve_block<EmulatedSimt, Plain>(args, shared[0].words, 0, [] {});
     } else {
       cuda::solve_block<EmulatedSimt, General>(args, shared[0].words, 0, [] {});
