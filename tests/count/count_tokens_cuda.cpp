@@ -13,7 +13,6 @@ namespace lplb::cuda {
 namespace {
 
 using testing::BatchStyle;
-using testing::kBatchStyles;
 using testing::message_of;
 using testing::random_topk;
 using testing::widened;
@@ -44,10 +43,9 @@ TEST_F(CountCuda, EqualsTheCpu) {
   Rng rng = testing::seeded(401, 0);
   constexpr int kNumLogical[] = {257, 1, 2, 31, 128, 256, 1000, 1024};
   const int num_shapes = testing::how_many({.of = "numbers of experts", .full = 8, .few = 1});
-  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const int num_logical : std::span(kNumLogical).first(num_shapes)) {
     for (const std::size_t num_ids : {0, 1, 1023, 1024, 1025, 4097, 12000, 32768, 33000, 131072, 600001}) {
-      for (const BatchStyle style : std::span(kBatchStyles).first(num_styles)) {
+      for (const BatchStyle style : testing::repeated_styles()) {
         const std::vector<std::int32_t> ids = random_topk(rng, num_ids, num_logical, style);
         const std::vector<Tokens> expected = count_on_cpu<std::int32_t>(ids, num_logical);
         ASSERT_EQ(count(ids, num_logical), expected) << num_logical << " experts, " << num_ids << " ids";

@@ -153,12 +153,11 @@ TEST_F(ApportionRemapCuda, EqualsTheCpuWhereExpertsHaveManyCopies) {
 
 TEST_F(ApportionRemapCuda, EqualsTheCpuOnNamedCases) {
   const int num_tokens = testing::how_many({.of = "tokens", .full = 8192, .few = 1024});
-  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const testing::NamedCase& named : testing::named_cases()) {
     const Placement placement = testing::place_and_draw(named, 1, 0, 442).front().placement;
     Rng rng(443);
     SCOPED_TRACE(named.name);
-    for (const testing::BatchStyle style : std::span(kBatchStyles).first(num_styles)) {
+    for (const testing::BatchStyle style : testing::repeated_styles()) {
       const auto ids = random_topk(rng, num_tokens * kTopK, named.num_experts, style);
       expect_equal(placement, batch_of(rng, placement, ids));
     }

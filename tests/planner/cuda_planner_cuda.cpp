@@ -51,14 +51,13 @@ std::vector<NamedCase> small_cases() {
 
 TEST_F(PlannerCuda, RunsAsTheCpu) {
   const int most_tokens = num_tokens_at_most();
-  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const NamedCase& named : small_cases()) {
     SCOPED_TRACE(named.name);
     const Placement placement = testing::place_and_draw(named, 1, 0, 431).front().placement;
     cuda::Planner planner(placement, {.max_ids = most_tokens * kTopK});
     lplb::Planner reference(placement);
     Rng rng(432);
-    for (const BatchStyle style : std::span(testing::kBatchStyles).first(num_styles)) {
+    for (const BatchStyle style : testing::repeated_styles()) {
       for (const int num_tokens : {0, 1, 127, most_tokens}) {
         run_and_compare(planner, reference, random_topk(rng, num_tokens * kTopK, named.num_experts, style));
       }

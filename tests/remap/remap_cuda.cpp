@@ -131,12 +131,11 @@ TEST_F(RemapCuda, EqualsTheCpuOnRandomPlacements) {
 
 TEST_F(RemapCuda, EqualsTheCpuOnNamedCases) {
   const int num_tokens = testing::how_many({.of = "tokens", .full = 4096, .few = 512});
-  const int num_styles = testing::how_many({.of = "styles", .full = 4, .few = 1});
   for (const testing::NamedCase& named : testing::named_cases()) {
     const Placement placement = testing::place_and_draw(named, 1, 0, 422).front().placement;
     Rng rng(423);
     SCOPED_TRACE(named.name);
-    for (const BatchStyle style : std::span(kBatchStyles).first(num_styles)) {
+    for (const BatchStyle style : testing::repeated_styles()) {
       expect_equal(rng, placement, random_topk(rng, num_tokens * 8, named.num_experts, style), 8);
     }
   }

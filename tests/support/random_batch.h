@@ -4,9 +4,11 @@
 // expert, mostly padding.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "support/random_instance.h"
+#include "support/repetitions.h"
 
 namespace lplb::testing {
 
@@ -14,6 +16,12 @@ enum class BatchStyle { kUniform, kSkewed, kOneExpert, kMostlyNone };
 
 inline constexpr BatchStyle kBatchStyles[] = {BatchStyle::kUniform, BatchStyle::kSkewed, BatchStyle::kOneExpert,
                                               BatchStyle::kMostlyNone};
+
+/// All styles; or the first, where few repetitions are wanted.
+inline std::span<const BatchStyle> repeated_styles() {
+  const int num_styles = how_many({.of = "styles", .full = static_cast<int>(std::size(kBatchStyles)), .few = 1});
+  return std::span(kBatchStyles).first(num_styles);
+}
 
 inline std::vector<std::int32_t> random_topk(Rng& rng, std::size_t num_ids, int num_logical, BatchStyle style) {
   std::vector<std::int32_t> topk(num_ids);
