@@ -176,7 +176,7 @@ __global__ void apportion_kernel(const ApportionParams p) {
   extern __shared__ uint4 memory[];
   auto* const shared = reinterpret_cast<Tokens*>(memory);
   const PlacementView& placement = p.placement;
-  const int e = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x) / 32;
+  const int e = static_cast<int>(blockIdx.x * blockDim.x) / 32 + warp_id();
   let_next_start();
   if (e >= placement.num_logical) {
     wait_for_previous();
@@ -190,7 +190,7 @@ __global__ void apportion_kernel(const ApportionParams p) {
   }
   const int max_copies = placement.num_physical - placement.num_logical + 1;
   const int words = apportion_warp_words(max_copies, placement.num_ranks);
-  const Expert expert = expert_memory(placement, shared + static_cast<int>(threadIdx.x) / 32 * words, range.count);
+  const Expert expert = expert_memory(placement, shared + warp_id() * words, range.count);
   if (kProportional || range.count > kMatchLanes) {
     apportion_in_memory<kProportional>(p, expert, e, range);
   } else {

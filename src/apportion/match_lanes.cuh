@@ -29,14 +29,14 @@ struct SupplyMarks {
   Tokens before_in_node;  // and of those among them that are in its node
 };
 
-/// Sum of what the sources of ranks [begin, end) have, eight loads at a time.
-__device__ inline Tokens sum_sources(const Tokens* supply, int stride, int begin, int end) {
+/// Sum of what `count` sources have, eight loads at a time.
+__device__ inline Tokens sum_sources(const Tokens* supply, int stride, int count) {
   constexpr int kLoads = 8;
   Tokens sum = 0;
 #pragma unroll 1
-  for (int first = begin; first < end; first += kLoads) {
+  for (int first = 0; first < count; first += kLoads) {
     for (int s = first; s < first + kLoads; ++s) {
-      sum += s < end ? supply[s * stride] : 0;
+      sum += s < count ? supply[s * stride] : 0;
     }
   }
   return sum;
@@ -46,12 +46,11 @@ __device__ inline Tokens sum_sources(const Tokens* supply, int stride, int begin
 __device__ inline SupplyMarks read_marks(const CopyLane& at, const Tokens* supply, int stride, int ranks_per_node,
                                          Source source) {
   const int first_in_node = source.node * ranks_per_node;
-  const int first_of_node = at.node * ranks_per_node;
-  const Tokens before_in_node = sum_sources(supply, stride, first_in_node, source.rank);
+  const Tokens before_in_node = sum_sources(supply + first_in_node * stride, stride, source.rank - first_in_node);
   return {.of_rank = supply[at.rank * stride],
-          .of_node = sum_sources(supply, stride, first_of_node, first_of_node + ranks_per_node),
+          .of_node = sum_sources(supply + at.node * ranks_per_node * stride, stride, ranks_per_node),
           .of_source = supply[source.rank * stride],
-          .before = before_in_node + sum_sources(supply, stride, 0, first_in_node),
+          .before = before_in_node + sum_sources(supply, stride, first_in_node),
           .before_in_node = before_in_node};
 }
 

@@ -66,10 +66,9 @@ int first_with(std::span<const std::int32_t> replicas, int i, const std::functio
 void put_copies(Image& image, const ImageLayout& at, const Placement& placement) {
   const auto node_of = [&](int slot) { return placement.node_of_rank(placement.rank_of(slot)); };
   int num_copies = 0;
-  const auto put_copy = [&](int slot, int count, int end, int first_of_node) {
+  const auto put_copy = [&](int slot, int count, int first_of_node) {
     put(image, at.copies, num_copies++,
         Copy{.slot = static_cast<std::uint16_t>(slot),
-             .end = static_cast<std::uint16_t>(end),
              .rank = static_cast<std::uint16_t>(placement.rank_of(slot)),
              .node = static_cast<std::uint16_t>(node_of(slot)),
              .first_of_node = static_cast<std::uint16_t>(first_of_node),
@@ -84,14 +83,13 @@ void put_copies(Image& image, const ImageLayout& at, const Placement& placement)
                   .count = static_cast<std::uint16_t>(count),
                   .slot = static_cast<std::uint16_t>(replicas.front()),
                   .unused = 0});
-    const int end = num_copies + count;
     for (int i = 0; i < count; ++i) {
-      put_copy(replicas[i], count, end, first_with(replicas, i, node_of));
+      put_copy(replicas[i], count, first_with(replicas, i, node_of));
     }
   }
   for (int slot = 0; slot < placement.num_physical(); ++slot) {
     if (placement.phy2log()[slot] == kNone) {
-      put_copy(slot, 0, 0, 0);  // of no expert
+      put_copy(slot, 0, 0);  // of no expert
     }
   }
 }

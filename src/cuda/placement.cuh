@@ -21,12 +21,11 @@ struct alignas(8) CopyRange {
 /// One copy of an expert.
 struct alignas(16) Copy {
   std::uint16_t slot;
-  std::uint16_t end;  // of the expert's range
   std::uint16_t rank;
   std::uint16_t node;
   std::uint16_t first_of_node;  // first copy in this node, counted within the expert's range
   std::uint16_t count;          // of the expert's copies
-  std::uint16_t unused[2];
+  std::uint16_t unused[3];
 };
 
 /// An expert with more copies than a warp has lanes.

@@ -188,7 +188,7 @@ __device__ void write_rest(const FusedParams<Id>& p, const Tokens* counts) {
 template <class Id>
 __device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceMemory& memory) {
   const PlacementView& placement = p.remap.placement;
-  const int first_warp = table_thread() / 32;
+  const int first_warp = warp_id() - kRemapThreads / 32;
   Tokens* const counts = counts_memory(p, shared);
   load_counts(p, counts);
   CopyLane at = load_lane(placement, first_warp);
@@ -246,7 +246,7 @@ __global__ void __launch_bounds__(kFusedThreads, 1) apportion_remap_kernel(const
   extern __shared__ uint4 shared[];
   const RemapParams<Id>& r = p.remap;
   const SliceMemory memory = slice_memory(r, shared);
-  const bool is_ranker = threadIdx.x < kRemapThreads;
+  const bool is_ranker = warp_id() < kRemapThreads / 32;
   let_next_start();
   ThreadIds<Id> ids;
   if (is_ranker) {

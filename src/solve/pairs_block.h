@@ -38,7 +38,7 @@ class PairsBlock {
     }
     BlockInput<Simt, Kind> input(block_);
     const int first = input.first_count();
-    block_.num_tasks = static_cast<int>(tables[0]);
+    block_.num_tasks = of_all(static_cast<int>(tables[0]));
     input.clear_block_sums();
     input.put_counts(first);
     Simt::sync_block();
@@ -79,13 +79,17 @@ class PairsBlock {
     }
   }
 
+  /// What all lanes have, from one of them: else the compiler, in doubt whether a warp's lanes go together, puts a branch
+  /// before each exchange between them.
+  LPLB_DEVICE static int of_all(int value) { return Simt::shuffle(value, 0); }
+
   LPLB_DEVICE SolveTask task() const {
     SolveTask task{};
-    task.num_ranks = table_.num_ranks;
+    task.num_ranks = of_all(table_.num_ranks);
     task.num_colors = kLaneColors;
-    task.has_cycle = table_.has_cycle;
+    task.has_cycle = of_all(table_.has_cycle);
     task.component = table_.component;
-    task.reciprocal = table_.reciprocal;
+    task.reciprocal = static_cast<unsigned>(of_all(static_cast<int>(table_.reciprocal)));
     return task;
   }
 
@@ -101,13 +105,14 @@ class PairsBlock {
     if (table_.has_more_fixed != 0) [[unlikely]] {
       load += tokens_of(table_.more_fixed);
     }
-    if (table_.log_width <= 4) {
+    const int log_width = of_all(table_.log_width);
+    if (log_width <= 4) {
       load += Simt::shuffle(load, Simt::lane() ^ 16);
-      if (table_.log_width <= 3) {
+      if (log_width <= 3) {
         load += Simt::shuffle(load, Simt::lane() ^ 8);
-        if (table_.log_width <= 2) [[unlikely]] {
+        if (log_width <= 2) [[unlikely]] {
           load += Simt::shuffle(load, Simt::lane() ^ 4);
-          load += table_.log_width <= 1 ? Simt::shuffle(load, Simt::lane() ^ 2) : 0;
+          load += log_width <= 1 ? Simt::shuffle(load, Simt::lane() ^ 2) : 0;
         }
       }
     }

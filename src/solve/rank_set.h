@@ -10,7 +10,7 @@
 namespace lplb::cuda {
 
 template <class Simt, int kWords>
-struct RankSet {
+struct alignas(kWords * sizeof(unsigned)) RankSet {
   unsigned word[kWords] = {};
 
   LPLB_DEVICE bool is_empty() const {
@@ -61,18 +61,26 @@ struct RankSet {
       word[i] |= flag && (kWords == 1 || rank / kWarpSize == i) ? 1U << (rank & (kWarpSize - 1)) : 0;
     }
   }
-  LPLB_DEVICE void remove(int rank) {
-    LPLB_UNROLL
-    for (int i = 0; i < kWords; ++i) {
-      word[i] &= kWords == 1 || rank / kWarpSize == i ? ~(1U << (rank & (kWarpSize - 1))) : ~0U;
-    }
-  }
   /// The lowest rank, -1 when there is none.
   LPLB_DEVICE int lowest() const {
     int rank = -1;
     LPLB_UNROLL
     for (int i = kWords - 1; i >= 0; --i) {
       rank = word[i] != 0 ? i * kWarpSize + Simt::lowest_bit(word[i]) : rank;
+    }
+    return rank;
+  }
+
+  /// The same, and the set has it no more.
+  LPLB_DEVICE int take_lowest() {
+    const int rank = lowest();
+    bool is_taken = false;
+    LPLB_UNROLL
+    for (int i = 0; i < kWords; ++i) {
+      const unsigned others = word[i] & (word[i] - 1);
+      const bool is_here = word[i] != 0;
+      word[i] = is_taken ? word[i] : others;
+      is_taken = is_taken || is_here;
     }
     return rank;
   }

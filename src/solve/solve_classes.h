@@ -16,6 +16,7 @@ namespace lplb::cuda {
 template <class Simt, int kRanksPerLane>
 class ClassSolver {
   using Ranks = RankSet<Simt, kRanksPerLane>;
+  static constexpr int kColorsAtOnce = kRanksPerLane < 4 ? 3 : 1;
 
  public:
   LPLB_DEVICE ClassSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays), table_(c_) {}
@@ -34,30 +35,38 @@ class ClassSolver {
     return c_.equalize(max_sweeps, rule(), [&] { step.run_sweep(); });
   }
 
-  /// What the next color needs is on its way while one is taken in.
+  /// What kColorsAtOnce colors need comes together.
   LPLB_DEVICE void find_outlets() {
-    Ranks members[kRanksPerLane];
-    int amount[kRanksPerLane];
-    const auto fetch = [&](int color) {
-      LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        const int index = table_.some_index(color, c_.rank_at(i));
-        members[i] = table_.masks[index];
-        amount[i] = c_.is_rank(i) ? table_.amounts[index] : 0;
-      }
-    };
+    const Ranks* mask[kRanksPerLane];
+    const int* of_color[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
+      mask[i] = table_.masks + table_.some_index(0, c_.rank_at(i));
+      of_color[i] = table_.amounts + table_.some_index(0, c_.rank_at(i));
       c_.outlets[i] = Ranks{};
     }
-    fetch(0);
     LPLB_ROLL
-    for (int color = 1; color <= c_.task.num_colors; ++color) {
+    for (int first = 0; first < c_.task.num_colors; first += kColorsAtOnce) {
+      Ranks members[kColorsAtOnce][kRanksPerLane];
+      int amount[kColorsAtOnce][kRanksPerLane];
       LPLB_UNROLL
-      for (int i = 0; i < kRanksPerLane; ++i) {
-        c_.outlets[i] = c_.outlets[i].joined(amount[i] > 0 ? members[i] : Ranks{});
+      for (int k = 0; k < kColorsAtOnce; ++k) {
+        const int stride = first + k + 1 < c_.task.num_colors ? table_.num_ranks : 0;
+        LPLB_UNROLL
+        for (int i = 0; i < kRanksPerLane; ++i) {
+          members[k][i] = *mask[i];
+          amount[k][i] = c_.is_rank(i) ? *of_color[i] : 0;  // behind the last color the last one again
+          mask[i] += stride;
+          of_color[i] += stride;
+        }
       }
-      fetch(std::min(color, c_.task.num_colors - 1));
+      LPLB_UNROLL
+      for (int k = 0; k < kColorsAtOnce; ++k) {
+        LPLB_UNROLL
+        for (int i = 0; i < kRanksPerLane; ++i) {
+          c_.outlets[i] = c_.outlets[i].joined(amount[k][i] > 0 ? members[k][i] : Ranks{});
+        }
+      }
     }
   }
 
@@ -95,74 +104,81 @@ class ClassSolver {
     c_.start_bound(fixed);
   }
 
-  /// A rank that pushes, and what it has too much.
+  /// A rank that pushes; without excess where the lane has none.
   struct Pusher {
     int rank;
     int excess;
     Ranks nearer;
   };
 
-  /// The ranks of a lane one after the other: most lanes have one that pushes at most, so that the warp goes once.
+  /// The ranks of a lane one after the other: most lanes have one that pushes at most. All lanes go together, for the
+  /// compiler is to know that: in doubt it makes every exchange between lanes a branch.
   LPLB_DEVICE void push_level(int distance, const int* rooms) {
     int excess[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       excess[i] = c_.distance[i] == distance ? table_.scratch[c_.rank_at(i)] - c_.outcome.target : 0;
     }
+    bool is_any_left = true;
     LPLB_ROLL
-    for (int n = 0; n < kRanksPerLane; ++n) {
-      Pusher pusher{.rank = 0, .excess = 0, .nearer = {}};
-      bool is_found = false;
+    while (is_any_left) {
+      push_from(next_pusher(excess), rooms);
+      bool is_left = false;
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
-        if (!is_found && excess[i] > 0) {
-          is_found = true;
-          pusher = {.rank = c_.rank_at(i), .excess = excess[i], .nearer = c_.nearer[i]};
-          excess[i] = 0;
-        }
+        is_left = is_left || excess[i] > 0;
       }
-      if (is_found) {
-        push_from(pusher, distance == 1 ? rooms : nullptr);
-      }
+      is_any_left = kRanksPerLane > 1 && Simt::ballot(is_left) != 0;
     }
   }
 
-  /// Color by color, nearer members ascending; `rooms` of sinks, null where the nearer ones are none and take all.
-  /// Others add to what they take at the same time; nobody gives to a rank of this distance.
+  LPLB_DEVICE Pusher next_pusher(int (&excess)[kRanksPerLane]) const {
+    Pusher pusher{.rank = std::min(c_.rank_at(0), table_.num_ranks - 1), .excess = 0, .nearer = {}};
+    LPLB_UNROLL
+    for (int i = 0; i < kRanksPerLane; ++i) {
+      if (pusher.excess == 0 && excess[i] > 0) {
+        pusher = {.rank = c_.rank_at(i), .excess = excess[i], .nearer = c_.nearer[i]};
+        excess[i] = 0;
+      }
+    }
+    return pusher;
+  }
+
+  /// Color by color, nearer members ascending, each what it had room for when the wave began, until nothing is left.
+  /// Others add to what they take at the same time; nobody gives to a rank that pushes.
   LPLB_DEVICE void push_from(const Pusher& from, const int* rooms) {
     int excess = from.excess;
-    Ranks members = table_.masks[table_.index_of(0, from.rank)];
-    int amount = table_.amounts[table_.index_of(0, from.rank)];
+    const Ranks* members = table_.masks + from.rank;
+    int* of_color = table_.amounts;
     LPLB_ROLL
-    for (int color = 0; color < c_.task.num_colors; ++color) {
-      Ranks takers = members.common(from.nearer);
+    for (int num_left = c_.task.num_colors; num_left > 0 && Simt::ballot(excess > 0) != 0; --num_left) {
+      Ranks takers = members->common(from.nearer);
+      const int amount = from.excess > 0 ? of_color[from.rank] : 0;
       const int most = std::min(excess, amount);
-      const int left_behind = amount - most;
-      const int next = table_.index_of(std::min(color + 1, c_.task.num_colors - 1), from.rank);
-      members = table_.masks[next];
-      amount = table_.amounts[next];
-      if (most > 0 && !takers.is_empty()) {
-        const int left = push_over(color, takers, most, rooms);
-        table_.amounts[table_.index_of(color, from.rank)] = left_behind + left;
+      int left = most;
+      bool goes_on = left > 0 && !takers.is_empty();
+      LPLB_ROLL
+      while (Simt::ballot(goes_on) != 0) {
+        const int taker = takers.take_lowest();
+        const int room = goes_on ? rooms[taker] : 0;
+        const int move = std::min(left, room);
+        if (goes_on) {
+          Simt::add(of_color + taker, move);
+          Simt::add(table_.scratch + taker, move);
+        }
+        left -= move;
+        goes_on = left > 0 && !takers.is_empty();
+      }
+      if (left < most) {
+        of_color[from.rank] = amount - (most - left);
         excess -= most - left;
       }
+      members += table_.num_ranks;
+      of_color += table_.num_ranks;
     }
-    table_.scratch[from.rank] = c_.outcome.target + excess;
-  }
-
-  /// Returns what of `most` the takers have no room for.
-  LPLB_DEVICE int push_over(int color, Ranks takers, int most, const int* rooms) {
-    int left = most;
-    LPLB_ROLL
-    while (left > 0 && !takers.is_empty()) {
-      const int taker = takers.lowest();
-      takers.remove(taker);
-      const int move = rooms == nullptr ? left : std::min(left, rooms[taker]);
-      left -= move;
-      Simt::add(table_.amounts + table_.index_of(color, taker), move);
-      Simt::add(table_.scratch + taker, move);
+    if (from.excess > 0) {
+      table_.scratch[from.rank] = c_.outcome.target + excess;
     }
-    return left;
   }
 
   WarpComponent<Simt, kRanksPerLane> c_;

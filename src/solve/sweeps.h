@@ -15,7 +15,7 @@ struct SweepRule {
 /// the excess up on few ranks: sweeps spread it over pairs faster than waves.
 constexpr SweepRule sweep_rule(bool is_wide, int num_ranks) {
   if (is_wide) {
-    return {.max_sweeps = 4, .stall_shift = 2, .sweeps_after_raise = 0};
+    return {.max_sweeps = 2, .stall_shift = 2, .sweeps_after_raise = 0};
   }
   return {.max_sweeps = 8, .stall_shift = num_ranks > 32 ? 1 : 3, .sweeps_after_raise = 3};
 }
