@@ -251,7 +251,7 @@ void bench_all(Bench& bench, double copy_bandwidth) {
     wide.from_counts(3);
     PathBench<std::int64_t> large(bench, *named, 65536);
     large.run(0);
-    large.from_counts(0);
+    large.from_counts(read_target(65536.0 * kTopK * 8));
   }
 }
 

@@ -12,8 +12,8 @@ namespace lplb::cuda {
 
 __device__ inline int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
 
-/// The warp's number in its block, from one lane, so that the compiler knows that all have the same. Where it is in doubt
-/// whether a warp's lanes go together, it puts a branch before each exchange between them.
+/// The warp's number in its block, from one lane, so that the compiler knows that all have the same. Where it is in
+/// doubt whether a warp's lanes go together, it puts a branch before each exchange between them.
 __device__ inline int warp_id() { return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / 32, 0); }
 
 /// The slot of the last copy of the lane's expert, if that comes next; else `otherwise`.

@@ -193,7 +193,7 @@ __device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceM
   load_counts(p, counts);
   CopyLane at = load_lane(placement, first_warp);
   const SharedCounts sizes = *placement.counts;
-  const RowsBefore rows = rows_before(p.remap, kSlicesPerBlock);
+  const RowsBefore rows = rows_before(p.remap, static_cast<int>(blockIdx.x), kSlicesPerBlock);
   const auto demand_of = [&](const CopyLane& lane) { return lane.end > 0 ? p.quota[lane.slot] : 0; };
   wait_for_previous();
   Tokens demand = demand_of(at);
@@ -218,7 +218,7 @@ __device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceM
 
 /// Ranks the slice's ids, at last among those of all slices.
 template <class Id>
-__device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, ThreadIds<Id>& ids) {
+__device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, SliceIds<Id>& ids) {
   const RemapParams<Id>& r = p.remap;
   const int num_logical = r.placement.num_logical;
   load_ids(r, ids);
@@ -230,7 +230,7 @@ __device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, 
   rank_in_warp(ids, num_logical, memory);
   sync_rankers();
   add_earlier_warps(ids, num_logical, memory);
-  const RowsBefore rows = rows_before(r, kSlicesPerBlock);
+  const RowsBefore rows = rows_before(r, static_cast<int>(blockIdx.x), kSlicesPerBlock);
   wait_for_previous();
   add_earlier_clusters(r, rows, ids);
   wait_for_rows();
@@ -248,7 +248,7 @@ __global__ void __launch_bounds__(kFusedThreads, 1) apportion_remap_kernel(const
   const SliceMemory memory = slice_memory(r, shared);
   const bool is_ranker = warp_id() < kRemapThreads / 32;
   let_next_start();
-  ThreadIds<Id> ids;
+  SliceIds<Id> ids;
   if (is_ranker) {
     rank_slice(p, memory, ids);
   } else {

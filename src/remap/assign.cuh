@@ -17,17 +17,17 @@
 
 namespace lplb::cuda {
 
-/// Where counting left what comes before the slice: offsets of rows, and of how many clusters.
+/// Where counting left what comes before a slice: offsets of rows, and of how many clusters.
 struct RowsBefore {
   std::uint32_t in_block;    // of slice_row
   std::uint32_t in_cluster;  // of block_row
   int num_clusters;
 };
 
-/// A block without a slice has the last one's. `slices_per_block` is that of p.slices.
+/// Behind the last slice, that one's. `slices_per_block` is that of p.slices.
 template <class Id>
-__device__ RowsBefore rows_before(const RemapParams<Id>& p, int slices_per_block) {
-  const int slice = min(static_cast<int>(blockIdx.x), p.slices.num_slices - 1);
+__device__ RowsBefore rows_before(const RemapParams<Id>& p, int number, int slices_per_block) {
+  const int slice = min(number, p.slices.num_slices - 1);
   const int block = slice / slices_per_block;
   return {.in_block = static_cast<std::uint32_t>(slice * p.placement.num_logical),
           .in_cluster = static_cast<std::uint32_t>(block * p.placement.num_logical),
@@ -35,8 +35,8 @@ __device__ RowsBefore rows_before(const RemapParams<Id>& p, int slices_per_block
 }
 
 /// From ranks in the cluster's slices to ranks in all.
-template <class Id>
-__device__ void add_earlier_clusters(const RemapParams<Id>& p, const RowsBefore& rows, ThreadIds<Id>& ids) {
+template <class Id, int kRounds>
+__device__ void add_earlier_clusters(const RemapParams<Id>& p, const RowsBefore& rows, ThreadIds<Id, kRounds>& ids) {
   const std::int32_t* sums = p.rows.cluster_sum;
 #pragma unroll 4
   for (int earlier = 0; earlier < rows.num_clusters; ++earlier) {
@@ -48,8 +48,8 @@ __device__ void add_earlier_clusters(const RemapParams<Id>& p, const RowsBefore&
 }
 
 /// From ranks in the slice to ranks in the cluster's slices.
-template <class Id>
-__device__ void add_earlier_slices(const SliceMemory& memory, ThreadIds<Id>& ids) {
+template <class Id, int kRounds>
+__device__ void add_earlier_slices(const SliceMemory& memory, ThreadIds<Id, kRounds>& ids) {
   for (int round = 0; round < kRounds; ++round) {
     const std::int32_t expert = max(ids.expert[round], 0);
     ids.rank[round] += memory.before_in_block[expert] + memory.before_in_cluster[expert];
@@ -74,8 +74,8 @@ __device__ inline CopyShare copy_share(int slot, int behind, Tokens tokens, Toke
 
 /// The slots of the thread's ids: interleave_copy of all rounds at once, a step a copy. Where there is nothing to find,
 /// a step is made in vain rather than branched around.
-template <class Id>
-__device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id>& ids, int (&slot)[kRounds]) {
+template <class Id, int kRounds>
+__device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id, kRounds>& ids, int (&slot)[kRounds]) {
   std::int32_t j[kRounds];
   const CopyShare* next[kRounds];
   bool is_moving[kRounds];
@@ -101,12 +101,12 @@ __device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id>& ids, 
   }
 }
 
-template <class Id>
-__device__ void write_physical(const RemapParams<Id>& p, const SliceMemory& memory, const ThreadIds<Id>& ids) {
+template <class Id, int kRounds>
+__device__ void write_physical(const RemapParams<Id>& p, const SliceMemory& memory, const ThreadIds<Id, kRounds>& ids) {
   int slot[kRounds];
   find_slots(memory, ids, slot);
   for (int round = 0; round < kRounds; ++round) {
-    const std::int32_t position = first_position() + 32 * round;
+    const std::int32_t position = ids.position(round);
     if (position < p.routing.num_ids) {
       p.physical[position] = ids.expert[round] == kNone ? Id{kNone} : Id{slot[round]};
     }

@@ -71,16 +71,17 @@ __device__ void start_layout(const RemapParams<Id>& p) {
   }
 }
 
-/// A block owns a slice of 1,024 ids, a warp 64 of them, a lane one of 32 in each of two rounds. Shared memory: 24 E +
-/// 8 P bytes. Floor: launch, and about 1 us of loading and ranking, which overlap what is ahead; then one trip to L2
-/// (rows and table), one fraction a copy, and the stores.
-template <class Id>
-__global__ void __launch_bounds__(kRemapThreads, 3) remap_kernel(const RemapParams<Id> p) {
+/// A block owns one slice of 1,024 ids, or two; a warp 64 ids of a slice, a lane one of 32 in each round. Two where
+/// there are many slices: then all blocks run at once, and one makes its shares for both. Shared memory: 24 E + 8 P
+/// bytes. Floor: launch, and about 1 us of loading and ranking, which overlap what is ahead; then one trip to L2 (rows
+/// and table), one fraction a copy, and the stores.
+template <class Id, int kSlices>
+__global__ void __launch_bounds__(kRemapThreads, kSlices == 1 ? 3 : 2) remap_kernel(const RemapParams<Id> p) {
   extern __shared__ uint4 shared[];
   const SliceMemory memory = slice_memory(p, shared);
   let_next_start();
   const int num_logical = p.placement.num_logical;
-  ThreadIds<Id> ids;
+  ThreadIds<Id, kSlices * kRoundsOfSlice> ids;
   load_ids(p, ids);
   const SharedCounts counts = *p.placement.counts;
   const CopyLane lane = load_lane(p.placement, static_cast<int>(threadIdx.x) / 32);
@@ -92,7 +93,7 @@ __global__ void __launch_bounds__(kRemapThreads, 3) remap_kernel(const RemapPara
   rank_in_warp(ids, num_logical, memory);
   __syncthreads();
   add_earlier_warps(ids, num_logical, memory);
-  const RowsBefore rows = rows_before(p, p.slices.slices_per_block);
+  const RowsBefore rows = rows_before(p, static_cast<int>(blockIdx.x) * kSlices, p.slices.slices_per_block);
   wait_for_previous();
   load_rows(p, rows, memory);
   add_earlier_clusters(p, rows, ids);
@@ -110,8 +111,9 @@ template <class Id>
 void launch_remap(const DevicePlacement& device_placement, const RemapArgs<Id>& args, Stream stream) {
   const PlacementView& placement = device_placement.impl().view;
   const RemapParams<Id> params = remap_params(placement, args);
-  launch("remap", remap_kernel<Id>,
-         {.num_blocks = params.slices.num_slices,
+  const bool by_two = params.slices.num_slices > kMaxSlicesAlone;
+  launch("remap", by_two ? remap_kernel<Id, 2> : remap_kernel<Id, 1>,
+         {.num_blocks = by_two ? (params.slices.num_slices + 1) / 2 : params.slices.num_slices,
           .num_threads = kRemapThreads,
           .shared_bytes = slice_bytes(placement.num_logical, placement.num_physical),
           .overlaps_previous = args.overlaps_previous},

@@ -9,6 +9,9 @@ namespace lplb::cuda {
 
 inline constexpr int kRemapThreads = 512;
 
+/// With more slices a block of the remapping kernel owns two.
+inline constexpr int kMaxSlicesAlone = 256;
+
 /// Tokens that one block of the layout kernel owns.
 inline constexpr int kLayoutTokens = 32;
 inline constexpr int kLayoutThreads = 256;

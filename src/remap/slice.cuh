@@ -15,7 +15,8 @@
 
 namespace lplb::cuda {
 
-inline constexpr int kRounds = kSliceIds / kRemapThreads;
+/// Rounds in which a block's warps take in a slice.
+inline constexpr int kRoundsOfSlice = kSliceIds / kRemapThreads;
 
 /// Kernel argument.
 template <class Id>
@@ -42,7 +43,7 @@ struct alignas(8) CopyShare {
 
 /// The slice's shared memory.
 struct SliceMemory {
-  std::uint32_t* histograms;        // [kHistogramWords, E] a byte a warp: its tokens of the expert, at most 32 kRounds
+  std::uint32_t* histograms;        // [kHistogramWords, E] a byte a warp: its tokens of the expert, 32 a round at most
   CopyShare* share;                 // [P] by expert; of experts with several copies
   std::int32_t* before_in_block;    // [E] tokens of the expert in earlier slices of the counting kernel's block,
   std::int32_t* before_in_cluster;  // [E] and in earlier blocks of its cluster
@@ -58,37 +59,44 @@ __device__ SliceMemory slice_memory(const RemapParams<Id>& p, uint4* shared) {
   return memory;
 }
 
-/// A thread's ids: of each round of its warp, one.
-template <class Id>
+/// A thread's ids: of each round of its warp, one. A block's ids are one slice or several.
+template <class Id, int kNumRounds>
 struct ThreadIds {
+  static constexpr int kRounds = kNumRounds;
+  static constexpr int kIdsOfBlock = kRounds * kRemapThreads;
+  static_assert(32 * kRounds < 256, "a warp's tokens of an expert are counted in a byte");
+
+  /// Position of the thread's id of a round.
+  __device__ static std::int32_t position(int round) {
+    const auto thread = static_cast<std::int32_t>(threadIdx.x);
+    return static_cast<std::int32_t>(blockIdx.x) * kIdsOfBlock + thread / 32 * 32 * kRounds + thread % 32 + 32 * round;
+  }
+
   Id id[kRounds];
   std::int32_t expert[kRounds];  // kNone for padding and bad ids
   std::int32_t rank[kRounds];    // tokens of the expert before: in the warp, and after more steps among all
   CopyRange range[kRounds];      // of the expert
 };
 
-/// Position of the thread's id of round 0; that of round r is 32 r further.
-__device__ inline std::int32_t first_position() {
-  const auto thread = static_cast<std::int32_t>(threadIdx.x);
-  return static_cast<std::int32_t>(blockIdx.x) * kSliceIds + thread / 32 * 32 * kRounds + thread % 32;
-}
-
+/// Those of one slice a block.
 template <class Id>
-__device__ void load_ids(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
-  const std::int32_t first = first_position();
+using SliceIds = ThreadIds<Id, kRoundsOfSlice>;
+
+template <class Id, int kRounds>
+__device__ void load_ids(const RemapParams<Id>& p, ThreadIds<Id, kRounds>& ids) {
   for (int round = 0; round < kRounds; ++round) {
-    const std::int32_t position = first + 32 * round;
+    const std::int32_t position = ids.position(round);
     ids.id[round] = position < p.routing.num_ids ? p.routing.topk_idx[position] : Id{kNone};
   }
 }
 
 /// Experts of the ids, and where their copies are; whether a valid token had a bad id.
-template <class Id>
-__device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
+template <class Id, int kRounds>
+__device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id, kRounds>& ids) {
   const std::int32_t num_valid = num_valid_ids(p.routing);
   bool bad = false;
   for (int round = 0; round < kRounds; ++round) {
-    const bool is_valid = first_position() + 32 * round < num_valid;
+    const bool is_valid = ids.position(round) < num_valid;
     ids.expert[round] = is_valid ? expert_of(p.routing, ids.id[round]) : kNone;
     bad |= is_valid && is_bad(p.routing, ids.id[round]);
     ids.range[round] = p.placement.ranges[max(ids.expert[round], 0)];
@@ -98,8 +106,8 @@ __device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id>& ids) {
 
 /// Lanes with the same expert, of each round; 0 where there is none. A ballot a bit of the id: the instruction that
 /// matches whole words takes four times as long as soon as a few warps use it.
-template <class Id>
-__device__ void find_peers(const ThreadIds<Id>& ids, int num_logical, unsigned (&peers)[kRounds]) {
+template <class Id, int kRounds>
+__device__ void find_peers(const ThreadIds<Id, kRounds>& ids, int num_logical, unsigned (&peers)[kRounds]) {
   for (int round = 0; round < kRounds; ++round) {
     peers[round] = __ballot_sync(kAllLanes, ids.expert[round] != kNone);
   }
@@ -122,8 +130,8 @@ __device__ inline void zero_histograms(const SliceMemory& memory, int num_logica
 }
 
 /// Ranks in the warp, in row-major order; leaves the warp's histogram.
-template <class Id>
-__device__ void rank_in_warp(ThreadIds<Id>& ids, int num_logical, const SliceMemory& memory) {
+template <class Id, int kRounds>
+__device__ void rank_in_warp(ThreadIds<Id, kRounds>& ids, int num_logical, const SliceMemory& memory) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
   auto* const histogram = reinterpret_cast<std::uint8_t*>(memory.histograms + warp / 4 * num_logical) + warp % 4;
   const unsigned lanes_before = (1U << (threadIdx.x % 32)) - 1;
@@ -143,8 +151,8 @@ __device__ void rank_in_warp(ThreadIds<Id>& ids, int num_logical, const SliceMem
 }
 
 /// From ranks in the warp to ranks in the slice. The bytes of a word are added by one instruction.
-template <class Id>
-__device__ void add_earlier_warps(ThreadIds<Id>& ids, int num_logical, const SliceMemory& memory) {
+template <class Id, int kRounds>
+__device__ void add_earlier_warps(ThreadIds<Id, kRounds>& ids, int num_logical, const SliceMemory& memory) {
   constexpr unsigned kOnes = 0x01010101;
   const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll 1

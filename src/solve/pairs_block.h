@@ -79,8 +79,8 @@ class PairsBlock {
     }
   }
 
-  /// What all lanes have, from one of them: else the compiler, in doubt whether a warp's lanes go together, puts a branch
-  /// before each exchange between them.
+  /// What all lanes have, from one of them: else the compiler, in doubt whether a warp's lanes go together, puts a
+  /// branch before each exchange between them.
   LPLB_DEVICE static int of_all(int value) { return Simt::shuffle(value, 0); }
 
   LPLB_DEVICE SolveTask task() const {

@@ -16,7 +16,7 @@ int round_up(int value, int multiple) { return (value + multiple - 1) / multiple
 
 int choose_threads(const SolveShape& shape) {
   if (shape.num_splits >= kManySplits) {
-    return shape.num_ranks <= 32 ? kMaxThreadsOfMany / 2 : kMaxThreadsOfMany;
+    return shape.num_ranks < 16 ? kMaxThreadsOfMany / 2 : kMaxThreadsOfMany;
   }
   return kThreadsOfFew;
 }

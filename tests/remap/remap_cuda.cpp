@@ -2,11 +2,13 @@
 
 #include "lplb/remap.h"
 
+#include "cuda/slices.h"
 #include "lplb/apportion.h"
 #include "lplb/count.h"
 #include "lplb/cuda_count.h"
 #include "lplb/cuda_remap.h"
 #include "lplb/solve.h"
+#include "remap/remap_config.h"
 #include "support/cuda_test.h"
 #include "support/named_instances.h"
 #include "support/plans.h"
@@ -154,6 +156,18 @@ TEST_F(RemapCuda, EqualsTheCpuOnLargeBatches) {
     expect_equal(rng, largest, random_topk(rng, num_tokens * 8, 1024, style), 8);
   }
   expect_equal(rng, one, random_topk(rng, num_tokens, 1, BatchStyle::kMostlyNone), 1);
+}
+
+TEST_F(RemapCuda, EqualsTheCpuWhereABlockHasTwoSlices) {
+  const testing::NamedCase named = testing::named_cases()[1];
+  const Placement placement = testing::place_and_draw(named, 1, 0, 426).front().placement;
+  Rng rng(427);
+  for (const int num_slices : {kMaxSlicesAlone + 1, kMaxSlicesAlone + 2}) {
+    for (const int num_ids : {num_slices * kSliceIds, (num_slices - 1) * kSliceIds + 8}) {
+      SCOPED_TRACE(std::to_string(num_ids) + " ids");
+      expect_equal(rng, placement, random_topk(rng, num_ids, named.num_experts, BatchStyle::kSkewed), 8);
+    }
+  }
 }
 
 TEST_F(RemapCuda, PaddingAndBadIdsBecomeNone) {
