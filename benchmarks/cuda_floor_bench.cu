@@ -15,6 +15,7 @@
 #include "cuda/cluster.cuh"
 #include "cuda/device_buffer.cuh"
 #include "cuda/launch.cuh"
+#include "cuda/warp.cuh"
 #include "cuda_bench.cuh"
 #include "solve/simt.h"
 

@@ -9,6 +9,7 @@
 #include "apportion/match_lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
+#include "cuda/warp.cuh"
 
 namespace lplb::cuda {
 namespace {

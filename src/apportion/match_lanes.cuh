@@ -8,8 +8,8 @@
 
 #include "apportion/match.cuh"
 #include "cuda/lanes.cuh"
-#include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
+#include "cuda/warp.cuh"
 #include "lplb/types.h"
 
 namespace lplb::cuda {

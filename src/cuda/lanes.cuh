@@ -4,17 +4,11 @@
 
 #include <cuda_runtime.h>
 
-#include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
+#include "cuda/warp.cuh"
 #include "lplb/types.h"
 
 namespace lplb::cuda {
-
-__device__ inline int lane_id() { return static_cast<int>(threadIdx.x) % 32; }
-
-/// The warp's number in its block, from one lane, so that the compiler knows that all have the same. Where it is in
-/// doubt whether a warp's lanes go together, it puts a branch before each exchange between them.
-__device__ inline int warp_id() { return __shfl_sync(kAllLanes, static_cast<int>(threadIdx.x) / 32, 0); }
 
 /// The slot of the last copy of the lane's expert, if that comes next; else `otherwise`.
 __device__ inline int last_slot_behind(const CopyLane& at, int otherwise) {

@@ -13,9 +13,6 @@
 
 namespace lplb::cuda {
 
-/// The mask of all lanes of a warp.
-inline constexpr unsigned kAllLanes = 0xffffffffU;
-
 /// Shared memory in bytes that one block can ask for on the current device. `name` is whom an error names.
 inline int shared_bytes_of_block(const char* name) {
   int device = 0;

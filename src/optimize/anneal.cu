@@ -19,6 +19,7 @@
 #include "cuda/device_buffer.cuh"
 #include "cuda/error.cuh"
 #include "cuda/launch.cuh"
+#include "cuda/warp.cuh"
 #include "optimize/device_lanes.cuh"
 
 namespace lplb::cuda {

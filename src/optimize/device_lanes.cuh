@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "base/unroll.h"
-#include "cuda/launch.cuh"
+#include "cuda/warp.cuh"
 #include "lplb/placement.h"
 #include "optimize/arrangement.h"
 #include "optimize/chain.h"

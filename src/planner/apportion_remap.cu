@@ -11,6 +11,7 @@
 #include "apportion/match_lanes.cuh"
 #include "cuda/launch.cuh"
 #include "cuda/slices.h"
+#include "cuda/warp.cuh"
 #include "planner/apportion_remap_config.h"
 #include "remap/assign.cuh"
 #include "remap/dispatch_layout.cuh"

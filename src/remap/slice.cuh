@@ -7,10 +7,10 @@
 
 #include <cstdint>
 
-#include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 #include "cuda/routing.cuh"
 #include "cuda/slices.h"
+#include "cuda/warp.cuh"
 #include "remap/remap_config.h"
 
 namespace lplb::cuda {
@@ -60,9 +60,8 @@ __device__ SliceMemory slice_memory(const RemapParams<Id>& p, uint4* shared) {
 }
 
 /// A thread's ids: of each round of its warp, one. A block's ids are one slice or several.
-template <class Id, int kNumRounds>
+template <class Id, int kRounds>
 struct ThreadIds {
-  static constexpr int kRounds = kNumRounds;
   static constexpr int kIdsOfBlock = kRounds * kRemapThreads;
   static_assert(32 * kRounds < 256, "a warp's tokens of an expert are counted in a byte");
 

@@ -5,16 +5,15 @@
 #include <cuda_pipeline_primitives.h>
 #include <cuda_runtime.h>
 
+#include "cuda/warp.cuh"
 #include "solve/simt.h"
 
 namespace lplb::cuda {
 
 struct HardwareSimt {
-  static constexpr unsigned kAllLanes = ~0U;
-
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
-  __device__ static int lane() { return thread() % kWarpSize; }
-  __device__ static int warp() { return __shfl_sync(kAllLanes, thread() / kWarpSize, 0); }
+  __device__ static int lane() { return lane_id(); }
+  __device__ static int warp() { return warp_id(); }
   __device__ static int num_threads() { return static_cast<int>(blockDim.x); }
   __device__ static int num_warps() { return num_threads() / kWarpSize; }
   __device__ static void sync_block() { __syncthreads(); }

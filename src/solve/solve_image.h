@@ -59,8 +59,7 @@ using PairWord = std::uint32_t;
 inline constexpr std::uint32_t kPairIsLower = 1U << 8;
 
 /// What a rank of a component with classes has of one class to begin with: its even share of the class's tokens; no
-/// members where it has no class of the color. They
-/// lie behind the image, in the same place for every image of a shape.
+/// members where it has no class of the color. They lie behind the image, in the same place for every image of a shape.
 struct alignas(16) EvenShare {
   std::uint32_t members_and_tokens;  // members of the class | index of the rank among them << 8 | place of tokens << 16
   std::uint32_t reciprocal;          // reciprocal_of(members)
@@ -134,10 +133,9 @@ inline constexpr int kSlotsBegin = sizeof(SolveHeader) / sizeof(std::uint32_t); 
 
 /// Word offsets of what every image of a shape has in the same place.
 struct ImageLayout {
-  int keys = 0;  // [P + G] factors of the digest, two words each
-  int destinations =
-      0;  // [E] place where an expert's tokens are added up, as fixed load or in a class's total; 0: nowhere
-  int positions = 0;  // [G] place of a rank's fixed load; 0 for a dead rank
+  int keys = 0;          // [P + G] factors of the digest, two words each
+  int destinations = 0;  // [E] where an expert's tokens are added up, a fixed load or a class's total; 0: nowhere
+  int positions = 0;     // [G] place of a rank's fixed load; 0 for a dead rank
   int tasks = 0;
 };
 constexpr ImageLayout image_layout(int num_logical, int num_physical, int num_ranks) {
