@@ -76,6 +76,12 @@ __global__ void trip_kernel(const __grid_constant__ Parameters p) {
   p.out[threadIdx.x] = p.in[threadIdx.x];
 }
 
+/// The same, and it lets the next kernel start at once.
+__global__ void leading_kernel(const __grid_constant__ Parameters p) {
+  let_next_start();
+  p.out[blockIdx.x * blockDim.x + threadIdx.x] = p.in[threadIdx.x];
+}
+
 /// One trip, one barrier of the block around shared memory, and the store.
 __global__ void barrier_kernel(const __grid_constant__ Parameters p) {
   __shared__ int shared[1024];
@@ -117,7 +123,8 @@ __global__ void split_kernel(const __grid_constant__ Parameters p, int num_sweep
     load += amount[color];
   }
   const auto total = static_cast<unsigned>(__reduce_add_sync(kAllLanes, load));
-  const int target = static_cast<int>(__umulhi(total, static_cast<unsigned>(index[12])));
+  const auto scaled = static_cast<int>(__umulhi(total, static_cast<unsigned>(index[12])));
+  const int target = __shfl_sync(kAllLanes, scaled, 0);  // so that the compiler knows that all lanes have the same
   int sweeps = 0;
 #pragma unroll 1
   while (sweeps < num_sweeps && __reduce_max_sync(kAllLanes, load) > target) {
@@ -216,6 +223,98 @@ __global__ void __launch_bounds__(kRemapThreads) remap_kernel(const int* in, int
   out[blockIdx.x * kRemapThreads + thread] = table[first];
 }
 
+/// What remapping many ids does not do without, up to a stage: ids read and written; an entry for each expert in shared
+/// memory, looked up; the ranks of ids among equal ones of 16 experts; what comes before, a table, and a step with it.
+enum class RemapStage { kCopy, kLookup, kRank, kStep };
+
+constexpr int kManyThreads = 512;
+constexpr int kManyIds = 4;      // of a thread
+constexpr int kReplicated = 16;  // experts of which it is counted
+constexpr int kBits = 4;
+
+/// Ranks in the block: a ballot a bit, a histogram of bytes a warp, and the bytes of earlier warps.
+__device__ void rank_many(const int (&expert)[kManyIds], int (&rank)[kManyIds]) {
+  __shared__ unsigned words[kManyThreads / 32 / 4 * kReplicated];
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  auto* const histogram = reinterpret_cast<std::uint8_t*>(words + warp / 4 * kReplicated) + warp % 4;
+  if (threadIdx.x < kManyThreads / 32 / 4 * kReplicated) {
+    words[threadIdx.x] = 0;
+  }
+  __syncthreads();
+  for (int i = 0; i < kManyIds; ++i) {
+    unsigned peers = __ballot_sync(kAllLanes, expert[i] < kReplicated);
+    for (int bit = 0; bit < kBits; ++bit) {
+      const bool is_set = (expert[i] >> bit & 1) != 0;
+      const unsigned with_bit = __ballot_sync(kAllLanes, is_set);
+      peers &= is_set ? with_bit : ~with_bit;
+    }
+    const int before = __popc(peers & ((1U << (threadIdx.x % 32)) - 1));
+    const int number = expert[i] < kReplicated ? expert[i] : 0;
+    rank[i] = before + histogram[4 * number];
+    __syncwarp();
+    if (expert[i] < kReplicated && before == 0) {
+      histogram[4 * number] += static_cast<std::uint8_t>(__popc(peers));
+    }
+    __syncwarp();
+  }
+  __syncthreads();
+  for (int word = 0; 4 * word < warp; ++word) {
+    const unsigned earlier = warp - 4 * word >= 4 ? ~0U : (1U << 8 * (warp - 4 * word)) - 1;
+    for (int i = 0; i < kManyIds; ++i) {
+      const int number = expert[i] < kReplicated ? expert[i] : 0;
+      rank[i] += static_cast<int>(__dp4a(words[word * kReplicated + number] & earlier, 0x01010101U, 0U));
+    }
+  }
+}
+
+/// As remap has it: 256 blocks, all of which run at once. `table` has an entry an expert.
+template <RemapStage kStage>
+__global__ void __launch_bounds__(kManyThreads, 2)
+    many_kernel(const std::int64_t* ids, const int* table, std::int64_t* out) {
+  __shared__ int entries[kExperts];
+  __shared__ int before[kReplicated];
+  const auto thread = static_cast<int>(threadIdx.x);
+  const int first = static_cast<int>(blockIdx.x) * kManyIds * kManyThreads + thread;
+  std::int64_t id[kManyIds];
+  for (int i = 0; i < kManyIds; ++i) {
+    id[i] = ids[first + i * kManyThreads];
+  }
+  if constexpr (kStage != RemapStage::kCopy) {
+    if (thread < kExperts) {
+      entries[thread] = table[thread];
+    }
+    __syncthreads();
+    int expert[kManyIds];
+    for (int i = 0; i < kManyIds; ++i) {
+      expert[i] = static_cast<int>(id[i]);
+      id[i] = entries[expert[i]];
+    }
+    int rank[kManyIds] = {};
+    if constexpr (kStage != RemapStage::kLookup) {
+      rank_many(expert, rank);
+    }
+    wait_for_previous();
+    if constexpr (kStage == RemapStage::kStep) {
+      if (thread < kReplicated) {
+        before[thread] = table[kExperts + thread];
+      }
+      __syncthreads();
+      for (int i = 0; i < kManyIds; ++i) {
+        const int number = expert[i] < kReplicated ? expert[i] : 0;
+        rank[i] = (rank[i] & before[number]) != 0 ? 1 : 0;
+      }
+    }
+    for (int i = 0; i < kManyIds; ++i) {
+      id[i] += expert[i] < kReplicated ? rank[i] : 0;
+    }
+  } else {
+    wait_for_previous();
+  }
+  for (int i = 0; i < kManyIds; ++i) {
+    out[first + i * kManyThreads] = id[i];
+  }
+}
+
 /// Counts, then words that index them, none of which say that the loads are even: every sweep is made.
 std::vector<int> floor_input() {
   Rng rng(5);
@@ -248,6 +347,25 @@ void time_count(const Time& time, const Id* ids, int* out) {
   time(prefix + "histogram", count_kernel<CountStage::kHistogram, kThreads, Id>, config, ids, out);
   time(prefix + "cluster_barrier", count_kernel<CountStage::kCluster, kThreads, Id>, config, ids, out);
   time(prefix + "atomic", count_kernel<CountStage::kAtomic, kThreads, Id>, config, ids, out);
+}
+
+/// All stages of remapping many ids; the last also behind a kernel that brings it the table, as apportioning does.
+template <class Time>
+void time_many(Bench& bench, const Time& time, const std::int64_t* ids, const int* table, std::int64_t* out,
+               const Parameters& p) {
+  const LaunchConfig config{.num_blocks = 256, .num_threads = kManyThreads};
+  time("remap/65536x8_int64_copy", many_kernel<RemapStage::kCopy>, config, ids, table, out);
+  time("remap/65536x8_int64_lookup", many_kernel<RemapStage::kLookup>, config, ids, table, out);
+  time("remap/65536x8_int64_rank", many_kernel<RemapStage::kRank>, config, ids, table, out);
+  time("remap/65536x8_int64_step", many_kernel<RemapStage::kStep>, config, ids, table, out);
+  bench.time(
+      "floor/cuda/remap/65536x8_int64_step_behind_another", 0, [](int) {},
+      [&] {
+        launch("bench", leading_kernel, {.num_blocks = 64, .num_threads = 128}, bench.stream(), p);
+        launch("bench", many_kernel<RemapStage::kStep>,
+               {.num_blocks = 256, .num_threads = kManyThreads, .overlaps_previous = true}, bench.stream(), ids, table,
+               out);
+      });
 }
 
 int run(const char* path) {
@@ -292,6 +410,8 @@ int run(const char* path) {
   time_count<1024>(time, wide_ids.data(), out.data());
   time_count<512>(time, ids.data(), out.data());
   time_count<512>(time, wide_ids.data(), out.data());
+  DeviceBuffer<std::int64_t> wide_out(many.size());
+  time_many(bench, time, wide_ids.data(), in.data(), wide_out.data(), p);
   time("remap/4096x8_trips", remap_kernel, {.num_blocks = 32, .num_threads = kRemapThreads}, ids.data(), out.data());
   bench.write_json(path, "bench_cuda_floor", 0);
   return 0;

@@ -34,9 +34,10 @@ __device__ inline Tokens sum_sources(const Tokens* supply, int stride, int count
   constexpr int kLoads = 8;
   Tokens sum = 0;
 #pragma unroll 1
-  for (int first = 0; first < count; first += kLoads) {
-    for (int s = first; s < first + kLoads; ++s) {
-      sum += s < count ? supply[s * stride] : 0;
+  for (int left = count; left > 0; left -= kLoads) {
+    for (int i = 0; i < kLoads; ++i) {
+      sum += i < left ? *supply : 0;
+      supply += stride;
     }
   }
   return sum;

@@ -57,10 +57,9 @@ __device__ bool add_to_histogram(const RoutingView<Id>& routing, std::int32_t fi
   bool bad = false;
   for (int i = 0; i < kIdsPerThread<kThreads>; ++i) {
     if (first + i * kThreadsPerSlice<kThreads> < num_valid) {
-      const std::int32_t expert = expert_of(routing, ids.id[i]);
       bad |= is_bad(routing, ids.id[i]);
-      if (expert != kNone) {
-        atomicAdd(&histogram[expert], 1);
+      if (is_expert(routing, ids.id[i])) {
+        atomicAdd(&histogram[ids.id[i]], 1);
       }
     }
   }

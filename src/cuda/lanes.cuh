@@ -4,11 +4,21 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
+
 #include "cuda/placement.cuh"
 #include "cuda/warp.cuh"
 #include "lplb/types.h"
 
 namespace lplb::cuda {
+
+/// The placement's counts, which all lanes have.
+__device__ inline ReplicatedCounts of_all(const ReplicatedCounts& counts) {
+  return {.num_replicated = static_cast<std::uint16_t>(of_all(counts.num_replicated)),
+          .num_wide = static_cast<std::uint16_t>(of_all(counts.num_wide)),
+          .num_warps = static_cast<std::uint16_t>(of_all(counts.num_warps)),
+          .unused = 0};
+}
 
 /// The slot of the last copy of the lane's expert, if that comes next; else `otherwise`.
 __device__ inline int last_slot_behind(const CopyLane& at, int otherwise) {

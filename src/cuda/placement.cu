@@ -28,12 +28,16 @@ std::size_t max_wide(const Placement& placement) {
 struct ImageLayout {
   explicit ImageLayout(const Placement& placement)
       : copies(kWords<CopyLane> * kMatchLanes * max_copy_warps(placement.num_logical(), placement.num_physical())),
-        wide(copies + kWords<Copy> * placement.num_physical()),
+        places(copies + kWords<Copy> * placement.num_physical()),
+        replicated(places + kWords<ExpertPlace> * num_places(placement.num_logical())),
+        wide(replicated + num_replicated_entries(placement.num_logical(), placement.num_physical())),
         ranges(wide + kWords<WideExpert> * max_wide(placement)),
         counts(ranges + kWords<CopyRange> * placement.num_logical()),
-        end(counts + kWords<SharedCounts>) {}
+        end(counts + kWords<ReplicatedCounts>) {}
 
   std::size_t copies;
+  std::size_t places;
+  std::size_t replicated;
   std::size_t wide;
   std::size_t ranges;
   std::size_t counts;
@@ -62,10 +66,11 @@ int first_with(std::span<const std::int32_t> replicas, int i, const std::functio
   return i;
 }
 
-/// Copies by expert, and their ranges.
+/// Copies by expert, their ranges, and experts' places.
 void put_copies(Image& image, const ImageLayout& at, const Placement& placement) {
   const auto node_of = [&](int slot) { return placement.node_of_rank(placement.rank_of(slot)); };
   int num_copies = 0;
+  int num_replicated = 0;
   const auto put_copy = [&](int slot, int count, int first_of_node) {
     put(image, at.copies, num_copies++,
         Copy{.slot = static_cast<std::uint16_t>(slot),
@@ -83,6 +88,11 @@ void put_copies(Image& image, const ImageLayout& at, const Placement& placement)
                   .count = static_cast<std::uint16_t>(count),
                   .slot = static_cast<std::uint16_t>(replicas.front()),
                   .unused = 0});
+    if (count > 1) {
+      put(image, at.replicated, num_replicated, static_cast<std::uint16_t>(expert));
+    }
+    put(image, at.places, expert,
+        count > 1 ? ExpertPlace::of_copies(num_replicated++, num_copies) : ExpertPlace::of_slot(replicas.front()));
     for (int i = 0; i < count; ++i) {
       put_copy(replicas[i], count, first_with(replicas, i, node_of));
     }
@@ -92,19 +102,22 @@ void put_copies(Image& image, const ImageLayout& at, const Placement& placement)
       put_copy(slot, 0, 0);  // of no expert
     }
   }
+  for (int i = placement.num_logical(); i < num_places(placement.num_logical()); ++i) {
+    put(image, at.places, i, ExpertPlace::of_slot(kNone));
+  }
 }
 
 /// Numbers of the experts with several copies, in descending order of copies.
-std::vector<int> shared_experts(const Placement& placement) {
-  std::vector<int> shared;
+std::vector<int> replicated_experts(const Placement& placement) {
+  std::vector<int> replicated;
   const auto count = [&](int expert) { return placement.replicas(expert).size(); };
   for (int expert = 0; expert < placement.num_logical(); ++expert) {
     if (count(expert) > 1) {
-      shared.push_back(expert);
+      replicated.push_back(expert);
     }
   }
-  std::ranges::stable_sort(shared, std::greater{}, count);
-  return shared;
+  std::ranges::stable_sort(replicated, std::greater{}, count);
+  return replicated;
 }
 
 /// An expert in lanes from `lane` on of a warp; its copies begin at number `first_copy` of the list.
@@ -132,14 +145,15 @@ void put_lanes(Image& image, const Placement& placement, int expert, int first_c
 }
 
 /// Experts with several copies: wide ones in their list, the others in lanes.
-void put_shared(Image& image, const ImageLayout& at, const Placement& placement) {
+void put_replicated(Image& image, const ImageLayout& at, const Placement& placement) {
   std::vector<int> first_copy(placement.num_logical() + 1);
   for (int expert = 0; expert < placement.num_logical(); ++expert) {
     first_copy[expert + 1] = first_copy[expert] + static_cast<int>(placement.replicas(expert).size());
   }
-  SharedCounts counts{};
+  const std::vector<int> experts = replicated_experts(placement);
+  ReplicatedCounts counts{.num_replicated = static_cast<std::uint16_t>(experts.size())};
   int lane = kMatchLanes;
-  for (const int expert : shared_experts(placement)) {
+  for (const int expert : experts) {
     const int first = first_copy[expert];
     const int count = first_copy[expert + 1] - first;
     if (count > kMatchLanes) {
@@ -160,20 +174,21 @@ void put_shared(Image& image, const ImageLayout& at, const Placement& placement)
   put(image, at.counts, 0, counts);
 }
 
-/// Lanes, copies, wide experts, ranges, counts of shared experts; each of the size that any placement of the shape
-/// may need.
+/// All parts, each of the size that any placement of the shape may need.
 Image make_image(const Placement& placement) {
   const ImageLayout at(placement);
   Image image(at.end);
   put_copies(image, at, placement);
-  put_shared(image, at, placement);
+  put_replicated(image, at, placement);
   return image;
 }
 
 PlacementView view_image(const Placement& placement, const std::uint16_t* image) {
   const ImageLayout at(placement);
-  return {.ranges = reinterpret_cast<const CopyRange*>(image + at.ranges),
-          .counts = reinterpret_cast<const SharedCounts*>(image + at.counts),
+  return {.places = reinterpret_cast<const ExpertPlace*>(image + at.places),
+          .replicated = image + at.replicated,
+          .ranges = reinterpret_cast<const CopyRange*>(image + at.ranges),
+          .counts = reinterpret_cast<const ReplicatedCounts*>(image + at.counts),
           .wide = reinterpret_cast<const WideExpert*>(image + at.wide),
           .lanes = reinterpret_cast<const CopyLane*>(image),
           .copies = reinterpret_cast<const Copy*>(image + at.copies),

@@ -7,6 +7,7 @@
 #include "cuda/staged_buffer.cuh"
 #include "lplb/cuda_placement.h"
 #include "model/copy_lanes.h"
+#include "model/expert_place.h"
 
 namespace lplb::cuda {
 
@@ -36,10 +37,12 @@ struct alignas(8) WideExpert {
   std::uint16_t unused;
 };
 
-/// What a placement has of experts with several copies.
-struct alignas(4) SharedCounts {
+/// What a placement has of replicated experts, those with several copies.
+struct alignas(8) ReplicatedCounts {
+  std::uint16_t num_replicated;
   std::uint16_t num_wide;
   std::uint16_t num_warps;  // of the copies of the others, in lanes
+  std::uint16_t unused;
 };
 
 /// A copy of an expert that is not wide, in its lane; numbers of lanes are those of the warp. A lane without a copy has
@@ -60,9 +63,11 @@ struct alignas(16) CopyLane {
 
 /// Kernel argument.
 struct PlacementView {
-  const CopyRange* ranges;     // [E]
-  const SharedCounts* counts;  // [1]
-  const WideExpert* wide;      // [num_wide]
+  const ExpertPlace* places;        // [num_places] of experts, then of none; right behind it
+  const std::uint16_t* replicated;  // [num_replicated_entries] experts, ascending
+  const CopyRange* ranges;          // [E]
+  const ReplicatedCounts* counts;   // [1]
+  const WideExpert* wide;           // [num_wide]
   const CopyLane* lanes;  // [num_warps, kMatchLanes] experts in descending order of copies, then lanes without a copy
   const Copy* copies;     // [P] by expert, slots ascending; the empty slots behind all experts'
   std::int32_t num_logical;
@@ -76,7 +81,7 @@ struct DevicePlacement::Impl {
   explicit Impl(const Placement& placement);
 
   int num_nodes;
-  StagedBuffer<std::uint16_t> image;  // lanes, copies, wide experts, ranges, counts: of 16-bit words all
+  StagedBuffer<std::uint16_t> image;  // all that the view shows, in 16-bit words
   PlacementView view;
 };
 

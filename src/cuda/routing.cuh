@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <type_traits>
 
 #include "base/check.h"
 #include "cuda/slices.h"
@@ -35,16 +36,16 @@ __device__ std::int32_t num_valid_ids(const RoutingView<Id>& routing) {
   return static_cast<std::int32_t>(max(std::int64_t{0}, min(valid, std::int64_t{routing.num_ids})));
 }
 
-/// `id` as an expert, kNone for -1 and for every bad id.
+/// Whether `id` is an expert: not -1, nor a bad id.
 template <class Id>
-__device__ std::int32_t expert_of(const RoutingView<Id>& routing, Id id) {
-  return id >= 0 && id < routing.num_logical ? static_cast<std::int32_t>(id) : kNone;
+__device__ bool is_expert(const RoutingView<Id>& routing, Id id) {
+  return static_cast<std::make_unsigned_t<Id>>(id) < static_cast<unsigned>(routing.num_logical);
 }
 
 /// Whether `id` is none that a router may write.
 template <class Id>
 __device__ bool is_bad(const RoutingView<Id>& routing, Id id) {
-  return id < kNone || id >= routing.num_logical;
+  return !is_expert(routing, id) && id != kNone;
 }
 
 /// Checks the sizes and makes the kernel argument.

@@ -10,6 +10,7 @@
 #include "apportion/match.cuh"
 #include "apportion/match_lanes.cuh"
 #include "cuda/launch.cuh"
+#include "cuda/load_async.cuh"
 #include "cuda/slices.h"
 #include "cuda/warp.cuh"
 #include "planner/apportion_remap_config.h"
@@ -51,21 +52,11 @@ __device__ Tokens* wide_memory(const FusedParams<Id>& p, uint4* shared) {
   return counts_memory(p, shared) + align_to_16(bytes) / sizeof(Tokens);
 }
 
-/// A load that the thread does not wait for, and that goes on while it waits for the kernel ahead.
-template <int kBytes>
-__device__ void load_async(void* to, const void* from) {
-  const auto address = static_cast<std::uint32_t>(__cvta_generic_to_shared(to));
-  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(address), "l"(from), "n"(kBytes) : "memory");
-}
-__device__ void wait_for_loads() { asm volatile("cp.async.wait_all;" ::: "memory"); }
-
 __device__ int table_thread() { return static_cast<int>(threadIdx.x) - kRemapThreads; }
 
-/// Barriers: of the warps that rank ids, of those that make the table, and one at which the latter do not wait.
+/// Barriers of the warps that rank ids, and of those that make the table.
 __device__ void sync_rankers() { asm volatile("bar.sync 1, %0;" ::"n"(kRemapThreads) : "memory"); }
 __device__ void sync_table_warps() { asm volatile("bar.sync 2, %0;" ::"n"(kTableThreads) : "memory"); }
-__device__ void say_rows_are_there() { asm volatile("bar.arrive 3, %0;" ::"n"(kFusedThreads) : "memory"); }
-__device__ void wait_for_rows() { asm volatile("bar.sync 3, %0;" ::"n"(kFusedThreads) : "memory"); }
 
 /// Asks for the counts, 16 bytes at a time where they are so aligned.
 template <class Id>
@@ -81,16 +72,6 @@ __device__ void load_counts(const FusedParams<Id>& p, Tokens* counts) {
 #pragma unroll 1
   for (int i = num_aligned + table_thread(); i < num_words; i += kTableThreads) {
     load_async<sizeof(Tokens)>(counts + i, p.counts + i);
-  }
-}
-
-/// Asks for the tokens of all experts in earlier slices of the counting kernel's cluster.
-template <class Id>
-__device__ void load_rows(const FusedParams<Id>& p, const RowsBefore& rows, const SliceMemory& memory) {
-#pragma unroll 1
-  for (int e = table_thread(); e < p.remap.placement.num_logical; e += kTableThreads) {
-    load_async<sizeof(std::int32_t)>(memory.before_in_block + e, p.remap.rows.slice_row + rows.in_block + e);
-    load_async<sizeof(std::int32_t)>(memory.before_in_cluster + e, p.remap.rows.block_row + rows.in_cluster + e);
   }
 }
 
@@ -184,24 +165,23 @@ __device__ void write_rest(const FusedParams<Id>& p, const Tokens* counts) {
   }
 }
 
-/// The shares of all copies of experts with several, and what counting left. Loads are asked for before anything is
-/// done with what others bring: lanes and counts before the wait, quotas and rows right behind it.
+/// The shares of all copies of replicated experts. Loads are asked for before anything is done with what others bring:
+/// lanes and counts before the wait, quotas right behind it.
 template <class Id>
 __device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceMemory& memory) {
   const PlacementView& placement = p.remap.placement;
   const int first_warp = warp_id() - kRemapThreads / 32;
   Tokens* const counts = counts_memory(p, shared);
-  load_counts(p, counts);
   CopyLane at = load_lane(placement, first_warp);
-  const SharedCounts sizes = *placement.counts;
-  const RowsBefore rows = rows_before(p.remap, static_cast<int>(blockIdx.x), kSlicesPerBlock);
+  loads_go_first();
+  load_counts(p, counts);
+  const ReplicatedCounts loaded = *placement.counts;
   const auto demand_of = [&](const CopyLane& lane) { return lane.end > 0 ? p.quota[lane.slot] : 0; };
   wait_for_previous();
   Tokens demand = demand_of(at);
-  load_rows(p, rows, memory);
   wait_for_loads();
   sync_table_warps();
-  say_rows_are_there();
+  const ReplicatedCounts sizes = of_all(loaded);
 #pragma unroll 1
   for (int warp = first_warp; warp < sizes.num_warps;) {
     match_lanes(p, at, demand, counts, memory);
@@ -217,25 +197,25 @@ __device__ void make_table(const FusedParams<Id>& p, uint4* shared, const SliceM
   write_rest(p, counts);
 }
 
-/// Ranks the slice's ids, at last among those of all slices.
+/// Ranks the slice's ids among each other, and adds up what comes before them.
 template <class Id>
 __device__ void rank_slice(const FusedParams<Id>& p, const SliceMemory& memory, SliceIds<Id>& ids) {
   const RemapParams<Id>& r = p.remap;
-  const int num_logical = r.placement.num_logical;
   load_ids(r, ids);
-  zero_histograms(memory, num_logical);
+  start_slice(r.placement, memory);
+  const ReplicatedCounts loaded = *r.placement.counts;
+  loads_go_first();
+  const ReplicatedCounts sizes = of_all(loaded);
+  find_experts(r, ids);
+  wait_for_loads();
   sync_rankers();
-  if (find_experts(r, ids) && r.routing.status != nullptr) {
-    atomicOr(r.routing.status, kStatusBadId);
-  }
-  rank_in_warp(ids, num_logical, memory);
+  find_places(memory, ids);
+  rank_in_warp(ids, sizes.num_replicated, memory);
   sync_rankers();
-  add_earlier_warps(ids, num_logical, memory);
+  add_earlier_warps(ids, memory);
   const RowsBefore rows = rows_before(r, static_cast<int>(blockIdx.x), kSlicesPerBlock);
   wait_for_previous();
-  add_earlier_clusters(r, rows, ids);
-  wait_for_rows();
-  add_earlier_slices(memory, ids);
+  add_rows(r, rows, sizes.num_replicated, memory);
 }
 
 /// A block owns a slice of 1,024 ids, as in remap; its last warps read the counts of all sources and make the whole
@@ -257,6 +237,7 @@ __global__ void __launch_bounds__(kFusedThreads, 1) apportion_remap_kernel(const
   }
   __syncthreads();
   if (is_ranker) {
+    add_before(memory, ids);
     write_physical(r, memory, ids);
   }
 }

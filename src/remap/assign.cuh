@@ -10,6 +10,7 @@
 #include "cuda/launch.cuh"
 #include "cuda/placement.cuh"
 #include "cuda/routing.cuh"
+#include "cuda/warp.cuh"
 #include "lplb/cuda_remap.h"
 #include "remap/fast_fraction.h"
 #include "remap/interleave.h"
@@ -34,25 +35,37 @@ __device__ RowsBefore rows_before(const RemapParams<Id>& p, int number, int slic
           .num_clusters = block >> (__ffs(p.slices.cluster_size) - 1)};
 }
 
-/// From ranks in the cluster's slices to ranks in all.
-template <class Id, int kRounds>
-__device__ void add_earlier_clusters(const RemapParams<Id>& p, const RowsBefore& rows, ThreadIds<Id, kRounds>& ids) {
-  const std::int32_t* sums = p.rows.cluster_sum;
-#pragma unroll 4
-  for (int earlier = 0; earlier < rows.num_clusters; ++earlier) {
-    for (int round = 0; round < kRounds; ++round) {
-      ids.rank[round] += sums[max(ids.expert[round], 0)];
+/// Adds up the tokens of the replicated experts before the block's ids, a warp a row, two experts a lane at once, by
+/// the threads that rank. (A thread that read the clusters' sums for its own ids would read scattered words.)
+template <class Id>
+__device__ void add_rows(const RemapParams<Id>& p, const RowsBefore& rows, int num_replicated,
+                         const SliceMemory& memory) {
+  const int num_logical = p.placement.num_logical;
+#pragma unroll 1
+  for (int row = static_cast<int>(threadIdx.x) / 32; row <= rows.num_clusters; row += kRemapThreads / 32) {
+    const auto tokens_of = [&](int number) {
+      const int expert = memory.replicated[number];
+      return row == 0 ? p.rows.slice_row[rows.in_block + expert] + p.rows.block_row[rows.in_cluster + expert]
+                      : p.rows.cluster_sum[(row - 1) * num_logical + expert];
+    };
+#pragma unroll 1
+    for (int number = lane_id(); number < num_replicated; number += 64) {
+      const bool are_two = number + 32 < num_replicated;
+      const std::int32_t first = tokens_of(number);
+      const std::int32_t second = are_two ? tokens_of(number + 32) : 0;
+      atomicAdd(&memory.before[number], first);
+      if (are_two) {
+        atomicAdd(&memory.before[number + 32], second);
+      }
     }
-    sums += p.placement.num_logical;
   }
 }
 
-/// From ranks in the slice to ranks in the cluster's slices.
+/// From ranks among the block's ids to ranks among all.
 template <class Id, int kRounds>
-__device__ void add_earlier_slices(const SliceMemory& memory, ThreadIds<Id, kRounds>& ids) {
+__device__ void add_before(const SliceMemory& memory, ThreadIds<Id, kRounds>& ids) {
   for (int round = 0; round < kRounds; ++round) {
-    const std::int32_t expert = max(ids.expert[round], 0);
-    ids.rank[round] += memory.before_in_block[expert] + memory.before_in_cluster[expert];
+    ids.rank[round] += memory.before[ids.number[round]];
   }
 }
 
@@ -72,30 +85,30 @@ __device__ inline CopyShare copy_share(int slot, int behind, Tokens tokens, Toke
           .rest = static_cast<std::uint16_t>(fraction >> 32 != 0 ? slot : behind)};
 }
 
-/// The slots of the thread's ids: interleave_copy of all rounds at once, a step a copy. Where there is nothing to find,
-/// a step is made in vain rather than branched around.
+/// The slots of the thread's ids, kNone where there is no expert: interleave_copy of all rounds at once, a step a copy.
+/// Where there is nothing to find, a step is made in vain rather than branched around.
 template <class Id, int kRounds>
 __device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id, kRounds>& ids, int (&slot)[kRounds]) {
-  std::int32_t j[kRounds];
+  std::uint32_t j[kRounds];
   const CopyShare* next[kRounds];
   bool is_moving[kRounds];
   for (int round = 0; round < kRounds; ++round) {
     j[round] = ids.rank[round];
-    next[round] = memory.share + ids.range[round].first;
-    slot[round] = ids.range[round].slot;
-    is_moving[round] = ids.range[round].count > 1;
+    is_moving[round] = ids.place[round].is_replicated();
+    next[round] = memory.share + (is_moving[round] ? ids.place[round].first_copy() : 0);
+    slot[round] = ids.place[round].slot();
   }
   for (bool any = true; any;) {
     any = false;
     for (int round = 0; round < kRounds; ++round) {
       const CopyShare share = *next[round];
-      const std::int32_t before = interleave_before(share.fraction, j[round]);
-      const bool takes = interleave_before(share.fraction, j[round] + 1) != before;
+      const std::uint64_t product = std::uint64_t{j[round]} * share.fraction;
+      const bool takes = static_cast<std::uint32_t>(product) > ~share.fraction;  // with one fraction more, one more
       const int found = takes ? share.slot : share.rest;
       slot[round] = is_moving[round] ? found : slot[round];
       is_moving[round] = is_moving[round] && found == CopyShare::kNextCopy;
       any |= is_moving[round];
-      j[round] -= before;
+      j[round] -= static_cast<std::uint32_t>(product >> 32);
       next[round] += is_moving[round] ? 1 : 0;
     }
   }
@@ -108,7 +121,7 @@ __device__ void write_physical(const RemapParams<Id>& p, const SliceMemory& memo
   for (int round = 0; round < kRounds; ++round) {
     const std::int32_t position = ids.position(round);
     if (position < p.routing.num_ids) {
-      p.physical[position] = ids.expert[round] == kNone ? Id{kNone} : Id{slot[round]};
+      p.physical[position] = slot[round];
     }
   }
 }

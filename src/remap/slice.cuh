@@ -7,6 +7,7 @@
 
 #include <cstdint>
 
+#include "cuda/load_async.cuh"
 #include "cuda/placement.cuh"
 #include "cuda/routing.cuh"
 #include "cuda/slices.h"
@@ -41,21 +42,25 @@ struct alignas(8) CopyShare {
   std::uint16_t rest;  // slot, or kNextCopy
 };
 
-/// The slice's shared memory.
+/// The slice's shared memory. R replicated experts: as many as there may be.
 struct SliceMemory {
-  std::uint32_t* histograms;        // [kHistogramWords, E] a byte a warp: its tokens of the expert, 32 a round at most
-  CopyShare* share;                 // [P] by expert; of experts with several copies
-  std::int32_t* before_in_block;    // [E] tokens of the expert in earlier slices of the counting kernel's block,
-  std::int32_t* before_in_cluster;  // [E] and in earlier blocks of its cluster
+  ExpertPlace* places;        // [num_places] of the placement, and right behind it
+  std::uint16_t* replicated;  // [num_replicated_entries] its replicated experts
+  std::uint32_t* histograms;  // [kHistogramWords, R] a byte a warp: its tokens of the expert, 32 a round at most
+  CopyShare* share;           // [P] by expert; of replicated ones
+  std::int32_t* before;       // [R] tokens of the expert before the block's ids
+  int max_replicated;
 };
 
 template <class Id>
 __device__ SliceMemory slice_memory(const RemapParams<Id>& p, uint4* shared) {
-  const int num_logical = p.placement.num_logical;
-  SliceMemory memory{.histograms = reinterpret_cast<std::uint32_t*>(shared)};
-  memory.share = reinterpret_cast<CopyShare*>(memory.histograms + kHistogramWords * num_logical);
-  memory.before_in_block = reinterpret_cast<std::int32_t*>(memory.share + p.placement.num_physical);
-  memory.before_in_cluster = memory.before_in_block + num_logical;
+  SliceMemory memory{.places = reinterpret_cast<ExpertPlace*>(shared)};
+  memory.max_replicated = max_replicated(p.placement.num_logical, p.placement.num_physical);
+  memory.replicated = reinterpret_cast<std::uint16_t*>(memory.places + num_places(p.placement.num_logical));
+  memory.histograms = reinterpret_cast<std::uint32_t*>(
+      memory.replicated + num_replicated_entries(p.placement.num_logical, p.placement.num_physical));
+  memory.share = reinterpret_cast<CopyShare*>(memory.histograms + kHistogramWords * memory.max_replicated);
+  memory.before = reinterpret_cast<std::int32_t*>(memory.share + p.placement.num_physical);
   return memory;
 }
 
@@ -72,9 +77,10 @@ struct ThreadIds {
   }
 
   Id id[kRounds];
-  std::int32_t expert[kRounds];  // kNone for padding and bad ids
-  std::int32_t rank[kRounds];    // tokens of the expert before: in the warp, and after more steps among all
-  CopyRange range[kRounds];      // of the expert
+  std::int32_t expert[kRounds];  // num_logical for padding and bad ids
+  ExpertPlace place[kRounds];    // of the expert, or of none
+  int number[kRounds];           // among the replicated experts; 0 for others
+  std::int32_t rank[kRounds];    // tokens of a replicated expert before: in the warp, after more steps among all
 };
 
 /// Those of one slice a block.
@@ -89,61 +95,89 @@ __device__ void load_ids(const RemapParams<Id>& p, ThreadIds<Id, kRounds>& ids) 
   }
 }
 
-/// Experts of the ids, and where their copies are; whether a valid token had a bad id.
-template <class Id, int kRounds>
-__device__ bool find_experts(const RemapParams<Id>& p, ThreadIds<Id, kRounds>& ids) {
-  const std::int32_t num_valid = num_valid_ids(p.routing);
-  bool bad = false;
-  for (int round = 0; round < kRounds; ++round) {
-    const bool is_valid = ids.position(round) < num_valid;
-    ids.expert[round] = is_valid ? expert_of(p.routing, ids.id[round]) : kNone;
-    bad |= is_valid && is_bad(p.routing, ids.id[round]);
-    ids.range[round] = p.placement.ranges[max(ids.expert[round], 0)];
+/// Asks for the placement's places and replicated experts, and zeroes what is added up, by all that rank. No loops: the
+/// compiler would ask for the ids behind them.
+__device__ inline void start_slice(const PlacementView& placement, const SliceMemory& memory) {
+  static_assert(places_bytes(kMaxCudaLogical, kMaxCudaPhysical) <= sizeof(uint4) * kRemapThreads);
+  static_assert(kHistogramWords / 4 * kMaxCudaLogical <= 2 * kRemapThreads);
+  const int thread = static_cast<int>(threadIdx.x);
+  if (sizeof(uint4) * thread < places_bytes(placement.num_logical, placement.num_physical)) {
+    load_async<sizeof(uint4)>(reinterpret_cast<uint4*>(memory.places) + thread,
+                              reinterpret_cast<const uint4*>(placement.places) + thread);
   }
-  return bad;
+  auto* const words = reinterpret_cast<uint4*>(memory.histograms);
+  const int num_words = kHistogramWords / 4 * memory.max_replicated;
+  if (thread < num_words) {
+    words[thread] = {};
+    memory.before[thread] = 0;
+  }
+  if (thread + kRemapThreads < num_words) {
+    words[thread + kRemapThreads] = {};
+    memory.before[thread + kRemapThreads] = 0;
+  }
 }
 
-/// Lanes with the same expert, of each round; 0 where there is none. A ballot a bit of the id: the instruction that
-/// matches whole words takes four times as long as soon as a few warps use it.
+/// The ids as numbers of experts, num_logical for none; says in the status whether a valid token had a bad id.
 template <class Id, int kRounds>
-__device__ void find_peers(const ThreadIds<Id, kRounds>& ids, int num_logical, unsigned (&peers)[kRounds]) {
+__device__ void find_experts(const RemapParams<Id>& p, ThreadIds<Id, kRounds>& ids) {
+  const std::int32_t num_valid = num_valid_ids(p.routing);
+  bool is_any_bad = false;
   for (int round = 0; round < kRounds; ++round) {
-    peers[round] = __ballot_sync(kAllLanes, ids.expert[round] != kNone);
+    const bool is_valid = ids.position(round) < num_valid;
+    is_any_bad |= is_valid && is_bad(p.routing, ids.id[round]);
+    const bool is_counted = is_valid && is_expert(p.routing, ids.id[round]);
+    ids.expert[round] = is_counted ? static_cast<std::int32_t>(ids.id[round]) : p.routing.num_logical;
   }
-  for (int bit = 1; bit < num_logical; bit *= 2) {
+  if (is_any_bad && p.routing.status != nullptr) {
+    atomicOr(p.routing.status, kStatusBadId);
+  }
+}
+
+/// Places of the experts, and numbers of the replicated ones.
+template <class Id, int kRounds>
+__device__ void find_places(const SliceMemory& memory, ThreadIds<Id, kRounds>& ids) {
+  for (int round = 0; round < kRounds; ++round) {
+    ids.place[round] = memory.places[ids.expert[round]];
+    ids.number[round] = ids.place[round].is_replicated() ? ids.place[round].number() : 0;
+  }
+}
+
+/// Lanes with the same replicated expert, of each round; 0 where there is none. A ballot a bit of its number: the
+/// instruction that matches whole words takes four times as long as soon as a few warps use it. `num_replicated` is the
+/// same in all lanes, and known to be.
+template <class Id, int kRounds>
+__device__ void find_peers(const ThreadIds<Id, kRounds>& ids, int num_replicated, unsigned (&peers)[kRounds]) {
+  for (int round = 0; round < kRounds; ++round) {
+    peers[round] = __ballot_sync(kAllLanes, ids.place[round].is_replicated());
+  }
+#pragma unroll 1
+  for (int bit = 1; bit < num_replicated; bit *= 2) {
     for (int round = 0; round < kRounds; ++round) {
-      const bool is_set = (ids.expert[round] & bit) != 0;
+      const bool is_set = (ids.number[round] & bit) != 0;
       const unsigned with_bit = __ballot_sync(kAllLanes, is_set);
       peers[round] &= is_set ? with_bit : ~with_bit;
     }
   }
 }
 
-/// All warps' histograms, by all that rank.
-__device__ inline void zero_histograms(const SliceMemory& memory, int num_logical) {
-  auto* const words = reinterpret_cast<uint4*>(memory.histograms);
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < kHistogramWords / 4 * num_logical; i += kRemapThreads) {
-    words[i] = {};
-  }
-}
-
 /// Ranks in the warp, in row-major order; leaves the warp's histogram.
 template <class Id, int kRounds>
-__device__ void rank_in_warp(ThreadIds<Id, kRounds>& ids, int num_logical, const SliceMemory& memory) {
+__device__ void rank_in_warp(ThreadIds<Id, kRounds>& ids, int num_replicated, const SliceMemory& memory) {
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  auto* const histogram = reinterpret_cast<std::uint8_t*>(memory.histograms + warp / 4 * num_logical) + warp % 4;
+  auto* const histogram =
+      reinterpret_cast<std::uint8_t*>(memory.histograms + warp / 4 * memory.max_replicated) + warp % 4;
   const unsigned lanes_before = (1U << (threadIdx.x % 32)) - 1;
   unsigned peers[kRounds];
-  find_peers(ids, num_logical, peers);
+  find_peers(ids, num_replicated, peers);
   for (int round = 0; round < kRounds; ++round) {
-    const std::int32_t expert = ids.expert[round];
+    const bool is_replicated = ids.place[round].is_replicated();
+    const int number = ids.number[round];
     const int before = __popc(peers[round] & lanes_before);
-    const int seen = expert == kNone || round == 0 ? 0 : histogram[4 * expert];
+    const int seen = is_replicated && round > 0 ? histogram[4 * number] : 0;
     ids.rank[round] = seen + before;
     __syncwarp();
-    if (expert != kNone && before == 0) {
-      histogram[4 * expert] = static_cast<std::uint8_t>(seen + __popc(peers[round]));
+    if (is_replicated && before == 0) {
+      histogram[4 * number] = static_cast<std::uint8_t>(seen + __popc(peers[round]));
     }
     __syncwarp();
   }
@@ -151,15 +185,16 @@ __device__ void rank_in_warp(ThreadIds<Id, kRounds>& ids, int num_logical, const
 
 /// From ranks in the warp to ranks in the slice. The bytes of a word are added by one instruction.
 template <class Id, int kRounds>
-__device__ void add_earlier_warps(ThreadIds<Id, kRounds>& ids, int num_logical, const SliceMemory& memory) {
+__device__ void add_earlier_warps(ThreadIds<Id, kRounds>& ids, const SliceMemory& memory) {
   constexpr unsigned kOnes = 0x01010101;
   const int warp = static_cast<int>(threadIdx.x) / 32;
 #pragma unroll 1
   for (int word = 0; 4 * word < warp; ++word) {
     const int num_bytes = min(4, warp - 4 * word);
     const unsigned earlier = num_bytes == 4 ? ~0U : (1U << 8 * num_bytes) - 1;
+    const std::uint32_t* const histogram = memory.histograms + word * memory.max_replicated;
     for (int round = 0; round < kRounds; ++round) {
-      const unsigned bytes = memory.histograms[word * num_logical + max(ids.expert[round], 0)] & earlier;
+      const unsigned bytes = histogram[ids.number[round]] & earlier;
       ids.rank[round] = static_cast<std::int32_t>(__dp4a(bytes, kOnes, static_cast<unsigned>(ids.rank[round])));
     }
   }
