@@ -145,40 +145,58 @@ class ClassSolver {
   }
 
   /// Color by color, nearer members ascending, each what it had room for when the wave began, until nothing is left.
-  /// Others add to what they take at the same time; nobody gives to a rank that pushes.
+  /// Others add to what they take at the same time; nobody gives to a rank that pushes. What the next color needs is on
+  /// its way meanwhile.
   LPLB_DEVICE void push_from(const Pusher& from, const int* rooms) {
     int excess = from.excess;
     const Ranks* members = table_.masks + from.rank;
     int* of_color = table_.amounts;
+    Ranks next_members = *members;
+    int next_amount = of_color[from.rank];
     LPLB_ROLL
-    for (int num_left = c_.task.num_colors; num_left > 0 && Simt::ballot(excess > 0) != 0; --num_left) {
-      Ranks takers = members->common(from.nearer);
-      const int amount = from.excess > 0 ? of_color[from.rank] : 0;
+    for (int num_left = c_.task.num_colors; num_left > 0; --num_left) {
+      Ranks takers = next_members.common(from.nearer);
+      const int amount = next_amount;
       const int most = std::min(excess, amount);
-      int left = most;
-      bool goes_on = left > 0 && !takers.is_empty();
-      LPLB_ROLL
-      while (Simt::ballot(goes_on) != 0) {
-        const int taker = takers.take_lowest();
-        const int room = goes_on ? rooms[taker] : 0;
-        const int move = std::min(left, room);
-        if (goes_on) {
-          Simt::add(of_color + taker, move);
-          Simt::add(table_.scratch + taker, move);
+      bool goes_on = most > 0 && !takers.is_empty();
+      int* const here = of_color;
+      const int stride = num_left > 1 ? table_.num_ranks : 0;
+      members += stride;
+      of_color += stride;
+      next_members = *members;
+      next_amount = of_color[from.rank];
+      if (Simt::ballot(goes_on) != 0) {
+        excess -= push_to(takers, most, goes_on, rooms, here, from.rank, amount);
+        if (Simt::ballot(excess > 0) == 0) {
+          break;
         }
-        left -= move;
-        goes_on = left > 0 && !takers.is_empty();
       }
-      if (left < most) {
-        of_color[from.rank] = amount - (most - left);
-        excess -= most - left;
-      }
-      members += table_.num_ranks;
-      of_color += table_.num_ranks;
     }
     if (from.excess > 0) {
       table_.scratch[from.rank] = c_.outcome.target + excess;
     }
+  }
+
+  /// Up to `most` tokens to the takers of a color; returns how many went.
+  LPLB_DEVICE int push_to(Ranks takers, int most, bool goes_on, const int* rooms, int* of_color, int rank,
+                          int amount) const {
+    int left = most;
+    LPLB_ROLL
+    do {
+      const int taker = takers.take_lowest();
+      const int room = goes_on ? rooms[taker] : 0;
+      const int move = std::min(left, room);
+      if (goes_on) {
+        Simt::add(of_color + taker, move);
+        Simt::add(table_.scratch + taker, move);
+      }
+      left -= move;
+      goes_on = goes_on && left > 0 && !takers.is_empty();
+    } while (Simt::ballot(goes_on) != 0);
+    if (left < most) {
+      of_color[rank] = amount - (most - left);
+    }
+    return most - left;
   }
 
   WarpComponent<Simt, kRanksPerLane> c_;
