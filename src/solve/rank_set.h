@@ -61,28 +61,26 @@ struct alignas(kWords * sizeof(unsigned)) RankSet {
       word[i] |= flag && (kWords == 1 || rank / kWarpSize == i) ? 1U << (rank & (kWarpSize - 1)) : 0;
     }
   }
-  /// The lowest rank, -1 when there is none.
+  /// The lowest rank of a set that has one.
   LPLB_DEVICE int lowest() const {
-    int rank = -1;
+    unsigned bits = word[kWords - 1];
+    int first = (kWords - 1) * kWarpSize;
     LPLB_UNROLL
-    for (int i = kWords - 1; i >= 0; --i) {
-      rank = word[i] != 0 ? i * kWarpSize + Simt::lowest_bit(word[i]) : rank;
+    for (int i = kWords - 2; i >= 0; --i) {
+      first = word[i] != 0 ? i * kWarpSize : first;
+      bits = word[i] != 0 ? word[i] : bits;
     }
-    return rank;
+    return first + Simt::lowest_bit(bits);
   }
-
-  /// The same, and the set has it no more.
-  LPLB_DEVICE int take_lowest() {
-    const int rank = lowest();
-    bool is_taken = false;
+  LPLB_DEVICE void remove_lowest() {
+    bool is_removed = false;
     LPLB_UNROLL
     for (int i = 0; i < kWords; ++i) {
       const unsigned others = word[i] & (word[i] - 1);
       const bool is_here = word[i] != 0;
-      word[i] = is_taken ? word[i] : others;
-      is_taken = is_taken || is_here;
+      word[i] = is_removed ? word[i] : others;
+      is_removed = is_removed || is_here;
     }
-    return rank;
   }
 
   LPLB_DEVICE unsigned size() const {

@@ -75,6 +75,7 @@ class ClassSolver {
     int* const rooms = table_.scratch + kRanksPerLane * kWarpSize;
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
+      some_rank_[i] = std::min(c_.rank_at(i), table_.num_ranks - 1);
       table_.scratch[c_.rank_at(i)] = c_.load[i];
       rooms[c_.rank_at(i)] = c_.room(i);
     }
@@ -132,14 +133,21 @@ class ClassSolver {
     }
   }
 
+  /// Takes the first rank of the lane that has excess out of `excess`.
   LPLB_DEVICE Pusher next_pusher(int (&excess)[kRanksPerLane]) const {
-    Pusher pusher{.rank = std::min(c_.rank_at(0), table_.num_ranks - 1), .excess = 0, .nearer = {}};
+    Pusher pusher;
+    LPLB_UNROLL
+    for (int i = kRanksPerLane - 1; i >= 0; --i) {
+      if (i == kRanksPerLane - 1 || excess[i] > 0) {
+        pusher = {.rank = some_rank_[i], .excess = std::max(excess[i], 0), .nearer = c_.nearer[i]};
+      }
+    }
+    bool is_taken = false;
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      if (pusher.excess == 0 && excess[i] > 0) {
-        pusher = {.rank = c_.rank_at(i), .excess = excess[i], .nearer = c_.nearer[i]};
-        excess[i] = 0;
-      }
+      const bool has_excess = excess[i] > 0;
+      excess[i] = is_taken ? excess[i] : 0;
+      is_taken = is_taken || has_excess;
     }
     return pusher;
   }
@@ -181,9 +189,10 @@ class ClassSolver {
   LPLB_DEVICE int push_to(Ranks takers, int most, bool goes_on, const int* rooms, int* of_color, int rank,
                           int amount) const {
     int left = most;
+    bool is_any_left = true;
     LPLB_ROLL
-    do {
-      const int taker = takers.take_lowest();
+    while (is_any_left) {
+      const int taker = takers.lowest();
       const int room = goes_on ? rooms[taker] : 0;
       const int move = std::min(left, room);
       if (goes_on) {
@@ -191,8 +200,11 @@ class ClassSolver {
         Simt::add(table_.scratch + taker, move);
       }
       left -= move;
-      goes_on = goes_on && left > 0 && !takers.is_empty();
-    } while (Simt::ballot(goes_on) != 0);
+      goes_on = goes_on && left > 0;
+      is_any_left = Simt::ballot(goes_on) != 0;
+      takers.remove_lowest();
+      goes_on = goes_on && !takers.is_empty();
+    }
     if (left < most) {
       of_color[rank] = amount - (most - left);
     }
@@ -201,7 +213,8 @@ class ClassSolver {
 
   WarpComponent<Simt, kRanksPerLane> c_;
   ClassTable<Simt, kRanksPerLane> table_;
-  int rank_[kRanksPerLane];  // by its number in the placement
+  int rank_[kRanksPerLane];       // by its number in the placement
+  int some_rank_[kRanksPerLane];  // its number here, and one that there is where the lane has none
 };
 
 }  // namespace lplb::cuda
