@@ -19,6 +19,8 @@ template <class Simt, int kRanksPerLane>
 struct ClassTable {
   using Ranks = RankSet<Simt, kRanksPerLane>;
 
+  static constexpr bool kHasAllColumns = kRanksPerLane > 1;
+
   LPLB_DEVICE explicit ClassTable(const WarpComponent<Simt, kRanksPerLane>& c)
       : num_ranks(c.task.num_ranks),
         steps(section<PartArc>(c.arrays.image, c.task.steps)),
@@ -26,16 +28,15 @@ struct ClassTable {
         amounts(c.arrays.amounts + c.task.first_amount),
         scratch(c.arrays.scratch) {}
 
-  /// Index of the masks and the amounts, or, with a step for the color, of the steps.
-  LPLB_DEVICE int index_of(int color, int rank) const { return color * num_ranks + rank; }
+  LPLB_DEVICE int num_columns() const { return kHasAllColumns ? kRanksPerLane * kWarpSize : num_ranks; }
 
-  /// The same; of a rank that exists, so that every lane can read.
-  LPLB_DEVICE int some_index(int color, int rank) const { return index_of(color, std::min(rank, num_ranks - 1)); }
+  /// The rank's column; of another rank where the lane has none and there is no column, so that every lane can read.
+  LPLB_DEVICE int column(int rank) const { return kHasAllColumns ? rank : std::min(rank, num_ranks - 1); }
 
   const int num_ranks;
-  const PartArc* const steps;  // [num_steps, R]
-  const Ranks* const masks;    // [num_colors, R] members of the class
-  int* const amounts;          // [num_colors, R]
+  const PartArc* const steps;  // [num_steps, num_columns]
+  const Ranks* const masks;    // [num_rows, num_columns] members of the class
+  int* const amounts;          // [num_rows, num_columns]
   int* const scratch;          // scratch_words(lanes' ranks)
 };
 
@@ -103,6 +104,9 @@ class ClassStep {
  private:
   static constexpr int kNumShown = kNumRanks + 2;
 
+  /// Whether the tables have something of rank i: nothing that matters where there is a column and no rank.
+  LPLB_DEVICE bool has_column(int i) const { return table_.kHasAllColumns || c_.is_rank(i); }
+
   LPLB_DEVICE Shown* both_shown() const { return reinterpret_cast<Shown*>(table_.scratch); }
 
   /// The next step, after the last one the first again. What the one after it needs is on its way meanwhile.
@@ -122,7 +126,7 @@ class ClassStep {
     for (int i = 0; i < kRanksPerLane; ++i) {
       const int fresh = levelled(i, arc[i], own[i], others[i]);
       load_[i] += fresh - own[i].amount;
-      if (c_.is_rank(i)) {
+      if (has_column(i)) {
         table_.amounts[arc[i].amount()] = fresh;
       }
       amount_[i] = arc_[i].is_of_color_before() ? fresh : amount_[i];
@@ -132,8 +136,8 @@ class ClassStep {
   LPLB_DEVICE void fetch_next() {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      next_arc_[i] = table_.steps[table_.some_index(next_step_, c_.rank_at(i))];
-      next_arc_[i].part = c_.is_rank(i) ? next_arc_[i].part : 0;
+      next_arc_[i] = table_.steps[next_step_ * table_.num_columns() + table_.column(c_.rank_at(i))];
+      next_arc_[i].part = has_column(i) ? next_arc_[i].part : 0;
     }
     next_step_ = next_step_ + 1 == c_.task.num_steps ? 0 : next_step_ + 1;
   }
@@ -141,7 +145,7 @@ class ClassStep {
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
       arc_[i] = next_arc_[i];
-      amount_[i] = c_.is_rank(i) ? table_.amounts[arc_[i].amount()] : 0;
+      amount_[i] = has_column(i) ? table_.amounts[arc_[i].amount()] : 0;
     }
   }
 

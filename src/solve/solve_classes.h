@@ -16,7 +16,7 @@ namespace lplb::cuda {
 template <class Simt, int kRanksPerLane>
 class ClassSolver {
   using Ranks = RankSet<Simt, kRanksPerLane>;
-  static constexpr int kColorsAtOnce = kRanksPerLane < 4 ? 3 : 1;
+  static constexpr int kColorsAtOnce = class_colors_at_once(kRanksPerLane);
 
  public:
   LPLB_DEVICE ClassSolver(const SolveTask& task, const SolveArrays& arrays) : c_(task, arrays), table_(c_) {}
@@ -37,29 +37,28 @@ class ClassSolver {
 
   /// What kColorsAtOnce colors need comes together.
   LPLB_DEVICE void find_outlets() {
-    const Ranks* mask[kRanksPerLane];
-    const int* of_color[kRanksPerLane];
+    const int stride = table_.num_columns();
+    const Ranks* masks = table_.masks;
+    const int* amounts = table_.amounts;
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      mask[i] = table_.masks + table_.some_index(0, c_.rank_at(i));
-      of_color[i] = table_.amounts + table_.some_index(0, c_.rank_at(i));
       c_.outlets[i] = Ranks{};
     }
     LPLB_ROLL
-    for (int first = 0; first < c_.task.num_colors; first += kColorsAtOnce) {
+    for (int num_left = c_.task.num_colors; num_left > 0; num_left -= kColorsAtOnce) {
       Ranks members[kColorsAtOnce][kRanksPerLane];
       int amount[kColorsAtOnce][kRanksPerLane];
       LPLB_UNROLL
       for (int k = 0; k < kColorsAtOnce; ++k) {
-        const int stride = first + k + 1 < c_.task.num_colors ? table_.num_ranks : 0;
         LPLB_UNROLL
         for (int i = 0; i < kRanksPerLane; ++i) {
-          members[k][i] = *mask[i];
-          amount[k][i] = c_.is_rank(i) ? *of_color[i] : 0;  // behind the last color the last one again
-          mask[i] += stride;
-          of_color[i] += stride;
+          const int column = table_.column(c_.rank_at(i));
+          members[k][i] = masks[k * stride + column];
+          amount[k][i] = table_.kHasAllColumns || c_.is_rank(i) ? amounts[k * stride + column] : 0;
         }
       }
+      masks += kColorsAtOnce * stride;
+      amounts += kColorsAtOnce * stride;
       LPLB_UNROLL
       for (int k = 0; k < kColorsAtOnce; ++k) {
         LPLB_UNROLL
@@ -75,9 +74,8 @@ class ClassSolver {
     int* const rooms = table_.scratch + kRanksPerLane * kWarpSize;
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
-      some_rank_[i] = std::min(c_.rank_at(i), table_.num_ranks - 1);
       table_.scratch[c_.rank_at(i)] = c_.load[i];
-      rooms[c_.rank_at(i)] = c_.room(i);
+      rooms[c_.rank_at(i)] = c_.outcome.target - c_.load[i];
     }
     Simt::sync_warp();
     LPLB_ROLL
@@ -115,6 +113,7 @@ class ClassSolver {
   /// The ranks of a lane one after the other: most lanes have one that pushes at most. All lanes go together, for the
   /// compiler is to know that: in doubt it makes every exchange between lanes a branch.
   LPLB_DEVICE void push_level(int distance, const int* rooms) {
+    const bool to_sinks = distance == 1;
     int excess[kRanksPerLane];
     LPLB_UNROLL
     for (int i = 0; i < kRanksPerLane; ++i) {
@@ -123,7 +122,7 @@ class ClassSolver {
     bool is_any_left = true;
     LPLB_ROLL
     while (is_any_left) {
-      push_from(next_pusher(excess), rooms);
+      push_from(next_pusher(excess), to_sinks, rooms);
       bool is_left = false;
       LPLB_UNROLL
       for (int i = 0; i < kRanksPerLane; ++i) {
@@ -139,7 +138,7 @@ class ClassSolver {
     LPLB_UNROLL
     for (int i = kRanksPerLane - 1; i >= 0; --i) {
       if (i == kRanksPerLane - 1 || excess[i] > 0) {
-        pusher = {.rank = some_rank_[i], .excess = std::max(excess[i], 0), .nearer = c_.nearer[i]};
+        pusher = {.rank = table_.column(c_.rank_at(i)), .excess = std::max(excess[i], 0), .nearer = c_.nearer[i]};
       }
     }
     bool is_taken = false;
@@ -155,12 +154,14 @@ class ClassSolver {
   /// Color by color, nearer members ascending, each what it had room for when the wave began, until nothing is left.
   /// Others add to what they take at the same time; nobody gives to a rank that pushes. What the next color needs is on
   /// its way meanwhile.
-  LPLB_DEVICE void push_from(const Pusher& from, const int* rooms) {
+  LPLB_DEVICE void push_from(const Pusher& from, bool to_sinks, const int* rooms) {
     int excess = from.excess;
     const Ranks* members = table_.masks + from.rank;
     int* of_color = table_.amounts;
     Ranks next_members = *members;
-    int next_amount = of_color[from.rank];
+    // Where a lane has no rank and no column, it has another lane's, which may write there.
+    const bool reads = table_.kHasAllColumns || from.excess > 0;
+    int next_amount = reads ? of_color[from.rank] : 0;
     LPLB_ROLL
     for (int num_left = c_.task.num_colors; num_left > 0; --num_left) {
       Ranks takers = next_members.common(from.nearer);
@@ -168,13 +169,13 @@ class ClassSolver {
       const int most = std::min(excess, amount);
       bool goes_on = most > 0 && !takers.is_empty();
       int* const here = of_color;
-      const int stride = num_left > 1 ? table_.num_ranks : 0;
+      const int stride = num_left > 1 ? table_.num_columns() : 0;
       members += stride;
       of_color += stride;
       next_members = *members;
-      next_amount = of_color[from.rank];
+      next_amount = reads ? of_color[from.rank] : 0;
       if (Simt::ballot(goes_on) != 0) {
-        excess -= push_to(takers, most, goes_on, rooms, here, from.rank, amount);
+        excess -= push_to(takers, most, goes_on, to_sinks, rooms, here, from.rank, amount);
         if (Simt::ballot(excess > 0) == 0) {
           break;
         }
@@ -186,15 +187,17 @@ class ClassSolver {
   }
 
   /// Up to `most` tokens to the takers of a color; returns how many went.
-  LPLB_DEVICE int push_to(Ranks takers, int most, bool goes_on, const int* rooms, int* of_color, int rank,
-                          int amount) const {
+  LPLB_DEVICE int push_to(Ranks takers, int most, bool goes_on, bool to_sinks, const int* rooms, int* of_color,
+                          int rank, int amount) const {
     int left = most;
     bool is_any_left = true;
     LPLB_ROLL
     while (is_any_left) {
       const int taker = takers.lowest();
-      const int room = goes_on ? rooms[taker] : 0;
-      const int move = std::min(left, room);
+      int move = goes_on ? left : 0;
+      if (goes_on && to_sinks) {
+        move = std::min(left, rooms[taker]);  // the others take any number
+      }
       if (goes_on) {
         Simt::add(of_color + taker, move);
         Simt::add(table_.scratch + taker, move);
@@ -213,8 +216,7 @@ class ClassSolver {
 
   WarpComponent<Simt, kRanksPerLane> c_;
   ClassTable<Simt, kRanksPerLane> table_;
-  int rank_[kRanksPerLane];       // by its number in the placement
-  int some_rank_[kRanksPerLane];  // its number here, and one that there is where the lane has none
+  int rank_[kRanksPerLane];  // by its number in the placement
 };
 
 }  // namespace lplb::cuda

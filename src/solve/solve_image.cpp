@@ -120,7 +120,7 @@ class ImageWriter {
       task.kind = kind_of(task, c.is_wide);
       task.reciprocal = reciprocal_of(task.num_ranks);
       task.first_amount = header_.num_amounts;
-      header_.num_amounts += task.num_colors * task.num_ranks;
+      header_.num_amounts += shape_of(task).num_rows * shape_of(task).num_columns;
       tasks_.push_back(task);
     }
     // The longest first: a block has fewer warps than some placements have components.
@@ -136,6 +136,12 @@ class ImageWriter {
     }
     const int ranks_per_lane = class_ranks_per_lane(task.num_ranks);
     return ranks_per_lane == 1 ? TaskKind::kClasses1 : ranks_per_lane == 2 ? TaskKind::kClasses2 : TaskKind::kClasses4;
+  }
+
+  /// Of the amounts, and of the tables of classes.
+  static ClassTableShape shape_of(const SolveTask& task) {
+    return is_pairs(task) ? ClassTableShape{.num_rows = task.num_colors, .num_columns = task.num_ranks}
+                          : class_table_shape(task.num_colors, task.num_ranks);
   }
 
   /// Ranks a lane, and words that hold a rank of the component as a bit each.
@@ -199,17 +205,18 @@ class ImageWriter {
   void write_shares(const SolveTask& task) {
     const Component& component = graph_.components[task.component];
     const std::size_t first = shares_.size();
-    for (int i = 0; i < task.num_colors * task.num_ranks; ++i) {
+    const ClassTableShape shape = shape_of(task);
+    for (int i = 0; i < shape.num_rows * shape.num_columns; ++i) {
       shares_.push_back({.members_and_tokens = place_of_tokens(graph_.num_logical) << 16,
                          .reciprocal = 0,
                          .amount = task.first_amount + i,
-                         .rank = task.first_rank + i % task.num_ranks});
+                         .rank = task.first_rank + i % shape.num_columns});
     }
     for (int i = component.first_class; i < component.first_class + component.num_classes; ++i) {
       const ExpertClass& c = graph_.classes[i];
       for (int j = 0; j < c.num_members; ++j) {
         EvenShare& share =
-            shares_[first + static_cast<std::size_t>(c.color) * task.num_ranks + local_[members_of(c)[j]]];
+            shares_[first + static_cast<std::size_t>(c.color) * shape.num_columns + local_[members_of(c)[j]]];
         share.members_and_tokens = static_cast<std::uint32_t>(c.num_members | j << 8) | place_of_total(i) << 16;
         share.reciprocal = reciprocal_of(c.num_members);
       }
@@ -220,10 +227,11 @@ class ImageWriter {
   void write_masks(SolveTask& task) {
     const Component& component = graph_.components[task.component];
     const int num_words = mask_words(task);
-    std::vector<std::uint32_t> masks(static_cast<std::size_t>(task.num_colors) * task.num_ranks * num_words);
+    const ClassTableShape shape = shape_of(task);
+    std::vector<std::uint32_t> masks(static_cast<std::size_t>(shape.num_rows) * shape.num_columns * num_words);
     for (const ExpertClass& c : std::span(graph_.classes).subspan(component.first_class, component.num_classes)) {
       for (const std::int32_t rank : members_of(c)) {
-        const std::size_t arc = static_cast<std::size_t>(c.color) * task.num_ranks + local_[rank];
+        const std::size_t arc = static_cast<std::size_t>(c.color) * shape.num_columns + local_[rank];
         for (const std::int32_t member : members_of(c)) {
           masks[arc * num_words + local_[member] / 32] |= 1U << local_[member] % 32;
         }
@@ -233,8 +241,9 @@ class ImageWriter {
   }
 
   void write_steps(SolveTask& task) {
-    const std::vector<PartArc> steps = make_step_table(members_by_color(task), task.num_ranks, mask_words(task));
-    task.num_steps = static_cast<std::int32_t>(steps.size()) / task.num_ranks;
+    const int num_columns = shape_of(task).num_columns;
+    const std::vector<PartArc> steps = make_step_table(members_by_color(task), num_columns, mask_words(task));
+    task.num_steps = static_cast<std::int32_t>(steps.size()) / num_columns;
     task.steps = append(steps);
   }
 
@@ -281,7 +290,7 @@ class ImageWriter {
   std::int32_t amount_of(std::size_t class_idx, int member) const {
     const ExpertClass& c = graph_.classes[class_idx];
     const SolveTask& task = tasks_[class_task_[class_idx]];
-    return task.first_amount + c.color * task.num_ranks + local_[members_of(c)[member]];
+    return task.first_amount + c.color * shape_of(task).num_columns + local_[members_of(c)[member]];
   }
 
   void write_slots() {

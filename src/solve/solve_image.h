@@ -18,6 +18,22 @@ inline constexpr int kMaxPairColors = 8;
 inline constexpr int kMaxPairColorsOf64 = 6;  // of more than 32 ranks
 /// Ranks a lane in a component with classes. Where lanes have one each, one of them has none (no_rank).
 constexpr int class_ranks_per_lane(int num_ranks) { return num_ranks < 32 ? 1 : num_ranks <= 64 ? 2 : 4; }
+/// Colors whose outlets are looked up at once.
+constexpr int class_colors_at_once(int ranks_per_lane) { return ranks_per_lane < 4 ? 3 : 1; }
+
+/// The tables of a component with classes, a row a color and a column a rank. Where lanes have several ranks, they have
+/// a column for each that a lane may have and whole groups of colors, so that what a lane reads lies at fixed
+/// distances.
+struct ClassTableShape {
+  int num_rows;
+  int num_columns;
+};
+constexpr ClassTableShape class_table_shape(int num_colors, int num_ranks) {
+  const int ranks_per_lane = class_ranks_per_lane(num_ranks);
+  const int at_once = class_colors_at_once(ranks_per_lane);
+  return {.num_rows = (num_colors + at_once - 1) / at_once * at_once,
+          .num_columns = ranks_per_lane == 1 ? num_ranks : 32 * ranks_per_lane};
+}
 inline constexpr int kMaxImageLogical = 4096;
 inline constexpr int kMaxImagePhysical = 16384;
 
@@ -35,10 +51,10 @@ struct alignas(16) SolveTask {
   std::int32_t component;     // number of the component
   std::int32_t first_rank;    // of the fixed loads and shares, which lie by component
   std::int32_t pairs;         // pairs: word offset of PairWord [lanes' ranks, 4 or 8]
-  std::int32_t masks;         // classes: word offset of the members as bits [num_colors, R][1, 2 or 4 words]
-  std::int32_t steps;         // classes: word offset of PartArc [num_steps, R]
+  std::int32_t masks;         // classes: word offset of the members as bits [num_rows, num_columns][1, 2 or 4 words]
+  std::int32_t steps;         // classes: word offset of PartArc [num_steps, num_columns]
   std::int32_t num_steps;     // of a sweep
-  std::int32_t first_amount;  // of the amounts [num_colors, R]
+  std::int32_t first_amount;  // of the amounts: pairs [num_colors, R], classes [num_rows, num_columns]
   std::uint32_t reciprocal;   // reciprocal_of(R)
   std::int32_t reciprocals;   // word offset of reciprocal_of(n), n = 0..R
   std::int32_t is_wide;       // 0 or 1

@@ -18,7 +18,7 @@ std::uint32_t part_word(const std::vector<std::int32_t>& members, int own, int r
   return word;
 }
 
-/// One round of a class. `step` [num_ranks].
+/// One round of a class. `step` [num_columns].
 void put_parts(const std::vector<std::int32_t>& members, int round, int ranks_per_lane, std::span<PartArc> step) {
   const auto num_members = static_cast<int>(members.size());
   for (int i = 0; round < num_rounds(num_members) && i < num_parts(num_members); ++i) {
@@ -35,7 +35,7 @@ void put_parts(const std::vector<std::int32_t>& members, int round, int ranks_pe
 
 }  // namespace
 
-std::vector<PartArc> make_step_table(const std::vector<std::vector<std::vector<std::int32_t>>>& colors, int num_ranks,
+std::vector<PartArc> make_step_table(const std::vector<std::vector<std::vector<std::int32_t>>>& colors, int num_columns,
                                      int ranks_per_lane) {
   std::vector<PartArc> steps;
   for (std::size_t color = 0; color < colors.size(); ++color) {
@@ -46,9 +46,9 @@ std::vector<PartArc> make_step_table(const std::vector<std::vector<std::vector<s
       const std::uint32_t flags =
           (most > 2 ? PartArc::kAnyWide : 0) | (is_of_color_before ? PartArc::kOfColorBefore : 0);
       const std::size_t first = steps.size();
-      for (int rank = 0; rank < num_ranks; ++rank) {
+      for (int column = 0; column < num_columns; ++column) {
         steps.push_back({.part = part_word({}, 0, ranks_per_lane),
-                         .amount_and_step = static_cast<std::uint32_t>(color * num_ranks + rank) | flags});
+                         .amount_and_step = static_cast<std::uint32_t>(color * num_columns + column) | flags});
       }
       for (const std::vector<std::int32_t>& members : colors[color]) {
         put_parts(members, round, ranks_per_lane, std::span(steps).subspan(first));

@@ -10,9 +10,9 @@
 
 namespace lplb::cuda {
 
-/// [num_steps, num_ranks] for a component of `num_ranks` ranks. `colors`: the members of each class of each color,
-/// ascending numbers within the component; a rank is in one class of a color at most, and no color is empty.
-std::vector<PartArc> make_step_table(const std::vector<std::vector<std::vector<std::int32_t>>>& colors, int num_ranks,
+/// [num_steps, num_columns], as the amounts have columns. `colors`: the members of each class of each color, ascending
+/// numbers within the component; a rank is in one class of a color at most, and no color is empty.
+std::vector<PartArc> make_step_table(const std::vector<std::vector<std::vector<std::int32_t>>>& colors, int num_columns,
                                      int ranks_per_lane);
 
 }  // namespace lplb::cuda
