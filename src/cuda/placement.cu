@@ -151,7 +151,8 @@ void put_replicated(Image& image, const ImageLayout& at, const Placement& placem
     first_copy[expert + 1] = first_copy[expert] + static_cast<int>(placement.replicas(expert).size());
   }
   const std::vector<int> experts = replicated_experts(placement);
-  ReplicatedCounts counts{.num_replicated = static_cast<std::uint16_t>(experts.size())};
+  ReplicatedCounts counts{};
+  counts.num_replicated = static_cast<std::uint16_t>(experts.size());
   int lane = kMatchLanes;
   for (const int expert : experts) {
     const int first = first_copy[expert];
