@@ -123,8 +123,7 @@ __global__ void split_kernel(const __grid_constant__ Parameters p, int num_sweep
     load += amount[color];
   }
   const auto total = static_cast<unsigned>(__reduce_add_sync(kAllLanes, load));
-  const auto scaled = static_cast<int>(__umulhi(total, static_cast<unsigned>(index[12])));
-  const int target = __shfl_sync(kAllLanes, scaled, 0);  // so that the compiler knows that all lanes have the same
+  const int target = of_all(static_cast<int>(__umulhi(total, static_cast<unsigned>(index[12]))));
   int sweeps = 0;
 #pragma unroll 1
   while (sweeps < num_sweeps && __reduce_max_sync(kAllLanes, load) > target) {
@@ -232,6 +231,8 @@ constexpr int kManyIds = 4;      // of a thread
 constexpr int kReplicated = 16;  // experts of which it is counted
 constexpr int kBits = 4;
 
+__device__ int number_of(int expert) { return expert < kReplicated ? expert : 0; }
+
 /// Ranks in the block: a ballot a bit, a histogram of bytes a warp, and the bytes of earlier warps.
 __device__ void rank_many(const int (&expert)[kManyIds], int (&rank)[kManyIds]) {
   __shared__ unsigned words[kManyThreads / 32 / 4 * kReplicated];
@@ -249,7 +250,7 @@ __device__ void rank_many(const int (&expert)[kManyIds], int (&rank)[kManyIds]) 
       peers &= is_set ? with_bit : ~with_bit;
     }
     const int before = __popc(peers & ((1U << (threadIdx.x % 32)) - 1));
-    const int number = expert[i] < kReplicated ? expert[i] : 0;
+    const int number = number_of(expert[i]);
     rank[i] = before + histogram[4 * number];
     __syncwarp();
     if (expert[i] < kReplicated && before == 0) {
@@ -261,7 +262,7 @@ __device__ void rank_many(const int (&expert)[kManyIds], int (&rank)[kManyIds]) 
   for (int word = 0; 4 * word < warp; ++word) {
     const unsigned earlier = warp - 4 * word >= 4 ? ~0U : (1U << 8 * (warp - 4 * word)) - 1;
     for (int i = 0; i < kManyIds; ++i) {
-      const int number = expert[i] < kReplicated ? expert[i] : 0;
+      const int number = number_of(expert[i]);
       rank[i] += static_cast<int>(__dp4a(words[word * kReplicated + number] & earlier, 0x01010101U, 0U));
     }
   }
@@ -300,7 +301,7 @@ __global__ void __launch_bounds__(kManyThreads, 2)
       }
       __syncthreads();
       for (int i = 0; i < kManyIds; ++i) {
-        const int number = expert[i] < kReplicated ? expert[i] : 0;
+        const int number = number_of(expert[i]);
         rank[i] = (rank[i] & before[number]) != 0 ? 1 : 0;
       }
     }

@@ -102,13 +102,12 @@ __device__ void find_slots(const SliceMemory& memory, const ThreadIds<Id, kRound
     any = false;
     for (int round = 0; round < kRounds; ++round) {
       const CopyShare share = *next[round];
-      const std::uint64_t product = std::uint64_t{j[round]} * share.fraction;
-      const bool takes = static_cast<std::uint32_t>(product) > ~share.fraction;  // with one fraction more, one more
-      const int found = takes ? share.slot : share.rest;
+      const InterleaveStep step = interleave_step(share.fraction, j[round]);
+      const int found = step.takes ? share.slot : share.rest;
       slot[round] = is_moving[round] ? found : slot[round];
       is_moving[round] = is_moving[round] && found == CopyShare::kNextCopy;
       any |= is_moving[round];
-      j[round] -= static_cast<std::uint32_t>(product >> 32);
+      j[round] -= step.before;
       next[round] += is_moving[round] ? 1 : 0;
     }
   }

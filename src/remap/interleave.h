@@ -18,6 +18,17 @@ constexpr std::int32_t interleave_before(std::uint64_t fraction, std::int32_t j)
   return static_cast<std::int32_t>((static_cast<std::uint64_t>(j) * fraction) >> 32);
 }
 
+/// The same of a fraction below 1, as its 32 bits, and whether the copy takes token j: one product says both.
+struct InterleaveStep {
+  std::uint32_t before;
+  bool takes;
+};
+constexpr InterleaveStep interleave_step(std::uint32_t fraction, std::uint32_t j) {
+  const std::uint64_t product = std::uint64_t{j} * fraction;
+  return {.before = static_cast<std::uint32_t>(product >> 32),
+          .takes = static_cast<std::uint32_t>(product) > ~fraction};
+}
+
 /// The copy of token j: copy i takes its fraction of the tokens that copies before it have left over; the last takes
 /// the rest. `fraction` [num_copies - 1], of interleave_fraction(q_i, q_i + ... + q_last); 0 where nothing is left.
 constexpr int interleave_copy(const std::uint64_t* fraction, int num_copies, std::int32_t j) {

@@ -28,7 +28,7 @@ struct ClassTable {
         amounts(c.arrays.amounts + c.task.first_amount),
         scratch(c.arrays.scratch) {}
 
-  LPLB_DEVICE int num_columns() const { return kHasAllColumns ? kRanksPerLane * kWarpSize : num_ranks; }
+  LPLB_DEVICE int num_columns() const { return class_columns(num_ranks, kRanksPerLane); }
 
   /// The rank's column; of another rank where the lane has none and there is no column, so that every lane can read.
   LPLB_DEVICE int column(int rank) const { return kHasAllColumns ? rank : std::min(rank, num_ranks - 1); }

@@ -164,10 +164,10 @@ class ClassSolver {
     int next_amount = reads ? of_color[from.rank] : 0;
     LPLB_ROLL
     for (int num_left = c_.task.num_colors; num_left > 0; --num_left) {
-      Ranks takers = next_members.common(from.nearer);
+      const Ranks takers = next_members.common(from.nearer);
       const int amount = next_amount;
       const int most = std::min(excess, amount);
-      bool goes_on = most > 0 && !takers.is_empty();
+      const bool goes_on = most > 0 && !takers.is_empty();
       int* const here = of_color;
       const int stride = num_left > 1 ? table_.num_columns() : 0;
       members += stride;

@@ -28,11 +28,14 @@ struct ClassTableShape {
   int num_rows;
   int num_columns;
 };
+constexpr int class_columns(int num_ranks, int ranks_per_lane) {
+  return ranks_per_lane == 1 ? num_ranks : 32 * ranks_per_lane;
+}
 constexpr ClassTableShape class_table_shape(int num_colors, int num_ranks) {
   const int ranks_per_lane = class_ranks_per_lane(num_ranks);
   const int at_once = class_colors_at_once(ranks_per_lane);
   return {.num_rows = (num_colors + at_once - 1) / at_once * at_once,
-          .num_columns = ranks_per_lane == 1 ? num_ranks : 32 * ranks_per_lane};
+          .num_columns = class_columns(num_ranks, ranks_per_lane)};
 }
 inline constexpr int kMaxImageLogical = 4096;
 inline constexpr int kMaxImagePhysical = 16384;
